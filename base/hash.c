@@ -1,0 +1,56 @@
+/* Hashes and randomness over libsodium; see hash.h. */
+#include "base/hash.h"
+
+#include <sodium.h>
+
+void random_bytes(void *out, size_t n)
+{
+    randombytes_buf(out, n);
+}
+
+uint64_t random_u64(void)
+{
+    uint64_t value;
+    randombytes_buf(&value, sizeof value);
+    return value;
+}
+
+void hash_blake2b(const uint8_t key[HASH_BYTES], struct slice data, uint8_t out[HASH_BYTES])
+{
+    crypto_generichash(out, HASH_BYTES, data.p, data.n, key, key ? HASH_BYTES : 0);
+}
+
+void hash_blake2b_pair(const uint8_t key[HASH_BYTES], struct slice a, struct slice b,
+    uint8_t out[HASH_BYTES])
+{
+    crypto_generichash_state state;
+    uint64_t an = a.n;
+    uint64_t bn = b.n;
+    crypto_generichash_init(&state, key, key ? HASH_BYTES : 0, HASH_BYTES);
+    crypto_generichash_update(&state, (const uint8_t *)&an, sizeof an);
+    crypto_generichash_update(&state, a.p, a.n);
+    crypto_generichash_update(&state, (const uint8_t *)&bn, sizeof bn);
+    crypto_generichash_update(&state, b.p, b.n);
+    crypto_generichash_final(&state, out, HASH_BYTES);
+    sodium_memzero(&state, sizeof state);
+}
+
+void hash_sha256(struct slice data, uint8_t out[HASH_BYTES])
+{
+    crypto_hash_sha256(out, data.p, data.n);
+}
+
+void hash_hmac_sha256(struct slice key, struct slice data, uint8_t out[HASH_BYTES])
+{
+    crypto_auth_hmacsha256_state state;
+    crypto_auth_hmacsha256_init(&state, key.p, key.n);
+    crypto_auth_hmacsha256_update(&state, data.p, data.n);
+    crypto_auth_hmacsha256_final(&state, out);
+    sodium_memzero(&state, sizeof state);
+}
+
+void key_derive(const uint8_t key[HASH_BYTES], uint64_t id, const char context[8],
+    uint8_t out[HASH_BYTES])
+{
+    ENSURE(crypto_kdf_derive_from_key(out, HASH_BYTES, id, context, key) == 0);
+}

@@ -1,0 +1,24 @@
+/* Hashes, random bytes and key derivation: what several floors need of libsodium. No primitive of
+ * our own. Sealing of letters is storage/seal.h. */
+#ifndef BASE_HASH_H
+#define BASE_HASH_H
+
+#include "base/err.h"
+#include "base/slice.h"
+
+#define HASH_BYTES 32
+
+void random_bytes(void *out, size_t n);
+uint64_t random_u64(void);
+/* BLAKE2b-256, keyed when key is not NULL (32 bytes). */
+void hash_blake2b(const uint8_t key[HASH_BYTES], struct slice data, uint8_t out[HASH_BYTES]);
+/* The same over two pieces, each preceded by its length, so that pieces cannot be confused. */
+void hash_blake2b_pair(const uint8_t key[HASH_BYTES], struct slice a, struct slice b,
+    uint8_t out[HASH_BYTES]);
+void hash_sha256(struct slice data, uint8_t out[HASH_BYTES]);
+void hash_hmac_sha256(struct slice key, struct slice data, uint8_t out[HASH_BYTES]);
+/* crypto_kdf: subkey `id` of `key` in the 8-byte `context`. */
+void key_derive(const uint8_t key[HASH_BYTES], uint64_t id, const char context[8],
+    uint8_t out[HASH_BYTES]);
+
+#endif
