@@ -91,7 +91,7 @@ static void put_stamp(struct line *l, enum log_level level)
         put_str(l, priorities[level]);
         return;
     }
-    char stamp[40];
+    char stamp[128];
     struct timespec now;
     struct tm tm;
     clock_gettime(CLOCK_REALTIME, &now);
