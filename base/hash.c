@@ -54,3 +54,13 @@ void key_derive(const uint8_t key[HASH_BYTES], uint64_t id, const char context[8
 {
     ENSURE(crypto_kdf_derive_from_key(out, HASH_BYTES, id, context, key) == 0);
 }
+
+enum err hash_argon2id(struct slice password, const uint8_t salt[ARGON2ID_SALT_BYTES], uint64_t opslimit,
+    uint64_t memlimit, uint8_t out[HASH_BYTES])
+{
+    const char *text = password.n ? (const char *)password.p : "";
+    if (crypto_pwhash(out, HASH_BYTES, text, password.n, salt, opslimit, memlimit,
+            crypto_pwhash_ALG_ARGON2ID13) != 0)
+        return ERR_LIMIT;
+    return ERR_OK;
+}

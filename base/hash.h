@@ -21,4 +21,12 @@ void hash_hmac_sha256(struct slice key, struct slice data, uint8_t out[HASH_BYTE
 void key_derive(const uint8_t key[HASH_BYTES], uint64_t id, const char context[8],
     uint8_t out[HASH_BYTES]);
 
+/* Argon2id (crypto_pwhash): 32 bytes of a password. Slow by design: only where blocking is meant. ERR_LIMIT
+ * when the memory cannot be had. memlimit in bytes. */
+#define ARGON2ID_SALT_BYTES 16
+#define ARGON2ID_OPSLIMIT 2
+#define ARGON2ID_MEMLIMIT (64U * 1024 * 1024)
+enum err hash_argon2id(struct slice password, const uint8_t salt[ARGON2ID_SALT_BYTES], uint64_t opslimit,
+    uint64_t memlimit, uint8_t out[HASH_BYTES]) MUST_CHECK;
+
 #endif
