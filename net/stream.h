@@ -47,7 +47,9 @@ struct slice stream_input(struct stream *s);
 void stream_consume(struct stream *s, size_t n);
 /* A line ended by CRLF within max bytes (with the CRLF). ERR_OK: *out_line is it without the CRLF,
  * valid until the next stream_ call, already consumed. ERR_AGAIN: not yet. ERR_TOO_BIG: longer than
- * max. ERR_SYNTAX: a bare LF or CR (or NUL) stands in it; the bytes up to the LF are consumed.
+ * max (or than the input maximum); told once, and all of the line is dropped, also what of it is
+ * still to come. ERR_SYNTAX: a bare LF or CR (or NUL) stands in it; the bytes up to the LF are
+ * consumed.
  * With lenient_lf a bare LF ends a line too (IMAP and POP3 clients of old). */
 enum err stream_line(struct stream *s, size_t max, bool lenient_lf, struct slice *out_line) MUST_CHECK;
 void stream_set_input_max(struct stream *s, size_t max);
