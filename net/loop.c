@@ -18,6 +18,7 @@ struct deferred_list {
 struct task_list {
     struct loop_task *first;
     struct loop_task **end;
+    struct loop_task marker; /* where the round that runs now ends */
 };
 
 struct loop_signal {
@@ -85,16 +86,16 @@ static void list_remove(struct task_list *list, struct loop_task *t)
  * that a task may be cancelled or queued by another while the round goes on. */
 static void list_run(struct task_list *list)
 {
-    struct loop_task marker = {0};
     if (!list->first)
         return;
-    list_add(list, &marker);
-    while (list->first != &marker) {
+    list_add(list, &list->marker);
+    while (list->first && list->first != &list->marker) {
         struct loop_task *t = list->first;
         list_remove(list, t);
         t->fn(t->ctx);
     }
-    list_remove(list, &marker);
+    if (list->marker.link)
+        list_remove(list, &list->marker);
 }
 
 static void on_wake(evutil_socket_t fd, short what, void *ctx)
