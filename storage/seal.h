@@ -69,8 +69,13 @@ void letter_keys_generate(struct letter_keys *out);
 void letter_keys_from(struct letter_keys *out, const uint8_t uid[LETTER_UID_BYTES],
     const uint8_t key[SEAL_KEY_BYTES]);
 
-void seal_epoch_begin(struct seal_epoch *out, const struct vault_public *vault, uint64_t now_ms,
-    uint64_t life_ms);
+/* ERR_DAMAGED: the vault's public key is none (a point of low order), nothing can be sealed to it. */
+enum err seal_epoch_begin(struct seal_epoch *out, const struct vault_public *vault, uint64_t now_ms,
+    uint64_t life_ms) MUST_CHECK;
+/* The same key from the vault's side. 30 microseconds: who opens many wraps of one epoch keeps it and
+ * uses wrap_open_agreed(). ERR_DAMAGED as above. */
+enum err seal_epoch_agree(const struct vault_keys *v, const uint8_t epoch_public[SEAL_KEY_BYTES],
+    uint8_t out_agreed[SEAL_KEY_BYTES]) MUST_CHECK;
 
 /* K wrapped for delivery (with an epoch) or for keeps (with the vault's symmetric key). */
 #define WRAP_BYTES (1 + 24 + 32 + 16)
@@ -79,6 +84,9 @@ void wrap_for_vault(const struct vault_keys *v, const struct letter_keys *k, uin
 /* epoch_public NULL: an adopted wrap. ERR_DAMAGED when the seal does not verify. */
 enum err wrap_open(const struct vault_keys *v, const uint8_t *epoch_public,
     const uint8_t uid[LETTER_UID_BYTES], struct slice wrap, struct letter_keys *out) MUST_CHECK;
+enum err wrap_open_agreed(const struct vault_keys *v, const uint8_t epoch_public[SEAL_KEY_BYTES],
+    const uint8_t agreed[SEAL_KEY_BYTES], const uint8_t uid[LETTER_UID_BYTES], struct slice wrap,
+    struct letter_keys *out) MUST_CHECK;
 
 /* Compresses (zstd, or stored when that is no gain) and seals one chunk; appended to out. */
 enum err chunk_seal(const struct letter_keys *k, uint32_t number, bool is_last, struct slice text,
@@ -92,13 +100,25 @@ enum err seal_blob(const uint8_t key[SEAL_KEY_BYTES], struct slice associated, s
     struct buf *out) MUST_CHECK;
 enum err seal_blob_open(const uint8_t key[SEAL_KEY_BYTES], struct slice associated,
     struct slice sealed, struct buf *out) MUST_CHECK;
-/* The letter's summary: zstd'ed, under the summary subkey, bound to the letter's uid. */
+/* The letter's summary: zstd'ed, under the summary subkey, bound to the letter's uid. A record is at
+ * most SUMMARY_BYTES_MAX (message/summary.h), ERR_TOO_BIG beyond. */
 enum err summary_seal(const struct letter_keys *k, struct slice record, struct buf *out) MUST_CHECK;
 enum err summary_open(const struct letter_keys *k, struct slice sealed, struct buf *out) MUST_CHECK;
 
+/* What differs per owner and stands on top of the letter (Delivered-To): wrap.prefix. Under the summary
+ * subkey, bound to the letter and to the vault whose wrap it stands in. ERR_TOO_BIG beyond the limit. */
+#define OWNER_PREFIX_MAX 2048
+enum err owner_prefix_seal(const struct letter_keys *k, uint64_t vault, struct slice text,
+    struct buf *out) MUST_CHECK;
+enum err owner_prefix_open(const struct letter_keys *k, uint64_t vault, struct slice sealed,
+    struct buf *out) MUST_CHECK;
+
 /* A name component of a mailbox, and a keyword: sealed under a key derived from the vault's
  * symmetric key; the keyed hash makes "does it exist" answerable without opening all. The hash of
- * INBOX's children and others is over the component alone, parents are bound by the row. */
+ * INBOX's children and others is over the component alone, parents are bound by the row. Sealed names
+ * are padded to a multiple of SEAL_NAME_PAD, so that their lengths say little; no NUL in a name. */
+#define SEAL_NAME_MAX 255
+#define SEAL_NAME_PAD 32
 enum seal_name_kind { SEAL_NAME_MAILBOX = 1, SEAL_NAME_KEYWORD = 2 };
 #define NAME_HASH_BYTES 16
 enum err name_seal(const struct vault_keys *v, enum seal_name_kind kind, struct slice name,
