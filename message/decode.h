@@ -20,10 +20,10 @@ struct decode_stream {
     enum decode_encoding encoding;
     uint32_t bits;
     uint8_t held;
-    uint8_t pending[4];  /* quoted-printable: an unfinished escape; trailing blanks are counted below */
+    uint8_t pending[4];  /* quoted-printable: an unfinished escape */
     uint8_t pending_n;
-    uint32_t blanks;
-    bool ended;
+    uint8_t blanks;      /* blanks that fall away when the line ends behind them, at most 64 */
+    uint64_t tabs;       /* which of them are tabs; the last one is the lowest bit */
 };
 enum decode_encoding decode_encoding_of(struct slice name);
 void decode_stream_init(struct decode_stream *d, enum decode_encoding encoding);
