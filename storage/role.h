@@ -86,7 +86,7 @@ struct role_ops {
     void (*on_stop)(struct role_context *c);
 };
 
-/* The whole life of a role process; returns its exit status. */
+/* The whole life of a role process; returns its exit status. c->settings keeps its address for life. */
 int role_main(const struct role_ops *ops);
 /* Ends the loop; role_main returns 0. */
 void role_stop(struct role_context *c);
