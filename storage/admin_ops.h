@@ -46,8 +46,12 @@
  *   domain.add             domain [target]                 domain.list, domain.remove: domain
  *   alias.add              address, target*                alias.list, alias.remove: address [target*]
  *   config.set             name, value                     config.get: name; config.list
- *   cert.set               host, chain, key (PEM)          cert.show
- *   status, verify
+ *   cert.set               host, chain, key (PEM)          host "": the default. The supervisor checks the
+ *                                                          pair and seals the key under its subkey "tls"
+ *                                                          (seal_blob, associated data: host): the store
+ *                                                          gets the sealed blob in hex as `key`.
+ *                                                          cert.show: [{"host","chain"}]
+ *   status, verify                                         status: the supervisor adds the roles
  */
 #ifndef STORAGE_ADMIN_OPS_H
 #define STORAGE_ADMIN_OPS_H
