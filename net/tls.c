@@ -1,8 +1,9 @@
 /* TLS server contexts over GnuTLS; see tls.h.
  *
- * One credentials object holds all certificates and GnuTLS chooses by the server name and by what
- * the client can verify. For names that only a wildcard covers, which GnuTLS does not match, a hook
- * after the ClientHello installs credentials with that certificate alone. */
+ * Each certificate has a credentials object, which also holds the others of the same name (say, RSA
+ * beside ECDSA): among these GnuTLS chooses by what the client can verify. Which object, a hook after
+ * the ClientHello decides by the server name. GnuTLS's own choice among names is not used: it minds
+ * case and knows no wildcards. */
 #include "net/tls.h"
 
 #include <gnutls/gnutls.h>
@@ -26,7 +27,6 @@ static const char priorities[] =
 struct tls_context {
     unsigned count;
     size_t n;
-    gnutls_certificate_credentials_t all;   /* owned */
     gnutls_certificate_credentials_t *each; /* owned, n of them */
     gnutls_x509_crt_t *leaves;              /* owned, n of them */
     gnutls_priority_t priority;             /* owned */
@@ -60,22 +60,41 @@ static enum err read_leaf(struct slice chain_pem, gnutls_x509_crt_t *out)
     return ERR_SYNTAX;
 }
 
-static enum err load(struct tls_context *c, const struct tls_certificate *certificates, size_t n)
+static enum err read_leaves(struct tls_context *c, const struct tls_certificate *certificates, size_t n)
 {
-    if (gnutls_certificate_allocate_credentials(&c->all) < 0)
-        return ERR_INTERNAL;
     for (size_t i = 0; i < n; i++) {
-        if (gnutls_certificate_allocate_credentials(&c->each[i]) < 0)
-            return ERR_INTERNAL;
-        c->n = i + 1;
-        enum err e = add_pair(c->all, &certificates[i]);
-        if (e == ERR_OK)
-            e = add_pair(c->each[i], &certificates[i]);
-        if (e == ERR_OK)
-            e = read_leaf(certificates[i].chain_pem, &c->leaves[i]);
+        enum err e = read_leaf(certificates[i].chain_pem, &c->leaves[i]);
         if (e)
             return e;
+        c->n = i + 1;
     }
+    return ERR_OK;
+}
+
+/* The certificate itself and those that cover its first name too. */
+static enum err fill_set(struct tls_context *c, size_t i, const struct tls_certificate *certificates)
+{
+    char name[TLS_NAME_MAX];
+    size_t n = sizeof name;
+    if (gnutls_certificate_allocate_credentials(&c->each[i]) < 0)
+        return ERR_INTERNAL;
+    enum err e = add_pair(c->each[i], &certificates[i]);
+    if (gnutls_x509_crt_get_subject_alt_name(c->leaves[i], 0, name, &n, NULL) != GNUTLS_SAN_DNSNAME)
+        return e;
+    for (size_t j = 0; j < c->n && e == ERR_OK; j++)
+        if (j != i && gnutls_x509_crt_check_hostname2(c->leaves[j], name,
+                GNUTLS_VERIFY_DO_NOT_ALLOW_WILDCARDS))
+            e = add_pair(c->each[i], &certificates[j]);
+    return e;
+}
+
+static enum err load(struct tls_context *c, const struct tls_certificate *certificates, size_t n)
+{
+    enum err e = read_leaves(c, certificates, n);
+    for (size_t i = 0; i < n && e == ERR_OK; i++)
+        e = fill_set(c, i, certificates);
+    if (e)
+        return e;
     if (gnutls_priority_init(&c->priority, priorities, NULL) < 0)
         return ERR_INTERNAL;
     return gnutls_session_ticket_key_generate(&c->ticket_key) < 0 ? ERR_INTERNAL : ERR_OK;
@@ -110,12 +129,10 @@ void tls_context_release(struct tls_context *c)
     if (!c || --c->count > 0)
         return;
     for (size_t i = 0; i < c->n; i++) {
-        gnutls_certificate_free_credentials(c->each[i]);
-        if (c->leaves[i])
-            gnutls_x509_crt_deinit(c->leaves[i]);
+        gnutls_x509_crt_deinit(c->leaves[i]);
+        if (c->each[i])
+            gnutls_certificate_free_credentials(c->each[i]);
     }
-    if (c->all)
-        gnutls_certificate_free_credentials(c->all);
     if (c->priority)
         gnutls_priority_deinit(c->priority);
     if (c->ticket_key.data)
@@ -144,9 +161,11 @@ static int on_client_hello(gnutls_session_t session)
     size_t n = sizeof name;
     unsigned kind = 0;
     if (c->n == 1 || gnutls_server_name_get(session, name, &n, &kind, 0) != 0 ||
-        kind != GNUTLS_NAME_DNS || find_certificate(c, name, true) < c->n)
+        kind != GNUTLS_NAME_DNS)
         return 0;
-    size_t i = find_certificate(c, name, false);
+    size_t i = find_certificate(c, name, true);
+    if (i == c->n)
+        i = find_certificate(c, name, false);
     return i == c->n ? 0 : gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, c->each[i]);
 }
 
@@ -159,7 +178,7 @@ enum err tls_context_begin(struct tls_context *c, gnutls_session_t *out)
     gnutls_handshake_set_post_client_hello_function(session, on_client_hello);
     gnutls_certificate_server_set_request(session, GNUTLS_CERT_IGNORE);
     bool good = gnutls_priority_set(session, c->priority) == 0 &&
-                gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, c->all) == 0 &&
+                gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, c->each[0]) == 0 &&
                 gnutls_session_ticket_enable_server(session, &c->ticket_key) == 0;
     if (good && c->alpn) {
         gnutls_datum_t protocol = datum_of(slice_str(c->alpn));
