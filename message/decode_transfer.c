@@ -138,7 +138,16 @@ static bool feed_escape(struct decode_stream *d, uint8_t c, struct buf *out)
 
 static bool is_plain(uint8_t c)
 {
-    return c != '=' && c != ' ' && c != '\t' && c != '\r' && c != '\n';
+    return c > ' ' ? c != '=' : c != ' ' && c != '\t' && c != '\r' && c != '\n';
+}
+
+/* Bytes that stand for themselves, with single blanks between them. */
+static size_t plain_run(struct slice s, size_t from)
+{
+    size_t i = from;
+    while (i < s.n && (is_plain(s.p[i]) || (s.p[i] == ' ' && i + 1 < s.n && is_plain(s.p[i + 1]))))
+        i++;
+    return i;
 }
 
 static void feed_quoted_printable(struct decode_stream *d, struct slice s, struct buf *out)
@@ -161,8 +170,7 @@ static void feed_quoted_printable(struct decode_stream *d, struct slice s, struc
             i++;
         } else {
             put_blanks(d, out);
-            while (i < s.n && is_plain(s.p[i]))
-                i++;
+            i = plain_run(s, i);
         }
         put_some(out, slice_sub(s, from, i - from));
         if (i < s.n && i == from) {

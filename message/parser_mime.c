@@ -174,9 +174,13 @@ struct ending {
     bool is_line_complete; /* the last byte is a line feed */
 };
 
-static void set_size(struct summary_part *part, uint64_t body_lf, const struct ending *e)
+/* Where the line end before a delimiter ended a header already, it stays with the header, for this
+ * entity and for those around it that end here too: a child never reaches beyond its parent. */
+static void set_size(struct summary_part *part, uint64_t body_lf, struct ending *e)
 {
-    part->body_size = e->at > part->body_offset ? e->at - part->body_offset : 0;
+    if (e->at < part->body_offset)
+        *e = (struct ending){.at = part->body_offset, .lf = e->lf + 1, .is_line_complete = true};
+    part->body_size = e->at - part->body_offset;
     part->body_lines = part->body_size == 0 ? 0 : e->lf - body_lf + !e->is_line_complete;
 }
 
@@ -195,7 +199,7 @@ static void close_boundary(struct message_parser *p, size_t i)
     p->hashes[i] = 0;
 }
 
-static void close_top(struct message_parser *p, const struct ending *e)
+static void close_top(struct message_parser *p, struct ending *e)
 {
     struct parser_frame *frame = top(p);
     if (is_multipart(&p->s, frame->part) && p->s.part_count == (size_t)frame->part + 1)

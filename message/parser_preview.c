@@ -6,7 +6,8 @@
 #include "message/decode.h"
 
 /* Enough for most letters; when it does not fill the preview, all is decoded. */
-#define PREVIEW_FIRST_BYTES 600
+#define PREVIEW_FIRST_BYTES 400
+#define WORD_STEP 16 /* ASCII is taken in steps, so that a long word is cut, not dropped */
 #define PREVIEW_TEXT_MAX (4 * PREVIEW_RAW_MAX)
 
 struct preview {
@@ -68,7 +69,15 @@ static void put_character(struct preview *v, struct slice c)
 static void put_text(struct preview *v, struct slice s)
 {
     for (size_t i = 0; i < s.n && !v->is_full;) {
-        size_t n = utf8_length(s.p[i]);
+        size_t n = 0;
+        while (i + n < s.n && s.p[i + n] > ' ' && s.p[i + n] < 0x7f && n < WORD_STEP)
+            n++;
+        if (n) {
+            put(v, s.p + i, n);
+            i += n;
+            continue;
+        }
+        n = utf8_length(s.p[i]);
         put_character(v, slice_sub(s, i, n));
         i += n;
     }
