@@ -49,10 +49,11 @@ enum message_type {
     M_DONE,             /* req, rid: was this change committed? reply M_REPLY err OK or NOT_FOUND */
     /* letters */
     M_STAGE,            /* stage u64 (chosen by the sender), uid 16, number u32, bytes sealed chunk */
+    M_STAGE_TARGETS,    /* stage u64, targets (as in M_DELIVER): more than one message holds */
     M_STAGE_DROP,       /* stage u64 */
     M_CREDIT,           /* store->r: bytes u64 taken from bulk */
-    M_DELIVER,          /* req, rid, session u64 (0: from outside), letter, targets; see letter_message.h */
-    M_APPEND,           /* req, rid, session u64, letter, mailbox u64, flags u64, date i64, wrap, vault, gen */
+    M_DELIVER,          /* req, rid, session u64 (0: from outside), letter, targets; letter_message.h */
+    M_APPEND,           /* req, rid, session u64, letter, mailbox u64, flags u64, date i64, one target */
     /* changes of a retrieval session: req, rid, session, … */
     M_FLAGS,            /* mailbox u64, op u8, flags u64, unchanged_since u64, n u32, n ranges */
     M_EXPUNGE,          /* mailbox u64, whatever u8, n u32, n ranges */

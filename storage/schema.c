@@ -15,7 +15,7 @@ const char *const schema_mail_v1 =
     /* A key domain: owner account, public key, generation. The secret half is in credentials.db. */
     "CREATE TABLE vault(id INTEGER PRIMARY KEY, account INTEGER NOT NULL REFERENCES account(id),"
     " generation INTEGER NOT NULL, public_key BLOB NOT NULL CHECK(length(public_key) = 32)) STRICT;"
-    /* Canonical address (or \"@domain\": catch-all) to one target address or account, many rows for many. */
+    /* Canonical address (or "@domain": catch-all) to one target address or account, many rows for many. */
     "CREATE TABLE alias(address TEXT NOT NULL, target TEXT NOT NULL, PRIMARY KEY(address, target))"
     " STRICT, WITHOUT ROWID;"
     /* name: sealed component. name_hash: keyed, for uniqueness; INBOX has a fixed hash of zeros. */
@@ -67,14 +67,13 @@ const char *const schema_mail_v1 =
     "CREATE TABLE keyword(vault INTEGER NOT NULL REFERENCES vault(id), bit INTEGER NOT NULL"
     " CHECK(bit BETWEEN 16 AND 62), name BLOB NOT NULL, name_hash BLOB NOT NULL CHECK(length(name_hash) = 16),"
     " PRIMARY KEY(vault, bit), UNIQUE(vault, name_hash)) STRICT, WITHOUT ROWID;"
-    /* Changes committed within the last hour, so that \"done?\" can be answered after a crash. result:
-     * the reply's body. */
-    "CREATE TABLE request(rid BLOB PRIMARY KEY CHECK(length(rid) = 16), at INTEGER NOT NULL,"
-    " result BLOB NOT NULL) STRICT, WITHOUT ROWID;"
-    "CREATE INDEX request_at ON request(at);"
+    /* Changes lately committed (REQUEST_KEEP_S), so that "done?" can be answered after a crash. Appended
+     * to at one end and swept from the other; result: the reply's body. */
+    "CREATE TABLE request(id INTEGER PRIMARY KEY, rid BLOB NOT NULL CHECK(length(rid) = 16),"
+    " at INTEGER NOT NULL, result BLOB NOT NULL) STRICT;"
     /* Letters whose wraps are all gone, to be freed in idle turns: a small table, never a scan. */
     "CREATE TABLE garbage(letter INTEGER PRIMARY KEY) STRICT;"
-    /* TLS certificates; the key sealed under the server subkey \"tls\". */
+    /* TLS certificates; the key sealed under the server subkey "tls". */
     "CREATE TABLE certificate(host TEXT PRIMARY KEY, chain_pem TEXT NOT NULL, key_sealed BLOB NOT NULL)"
     " STRICT, WITHOUT ROWID;"
     "CREATE TABLE counter(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;";

@@ -1,0 +1,201 @@
+/* The store: the one writer of mail.db and letters.db. Inside storage/ only; others ask by
+ * storage/store_client.h.
+ *
+ * A turn: every request that came is run inside one transaction (each behind a savepoint of its own, so
+ * that one that fails leaves nothing), then the transaction commits, then all replies and rings go out.
+ * What does not fit into STORE_SLICE_ROWS rows goes on in the next turn, after the others. */
+#ifndef STORAGE_STORE_H
+#define STORAGE_STORE_H
+
+#include "base/idmap.h"
+#include "storage/db.h"
+#include "storage/letter_message.h"
+#include "storage/messages.h"
+#include "storage/settings.h"
+
+#define STORE_SLICE_ROWS 2000
+#define STORE_ALIAS_DEPTH_MAX 10
+#define STORE_TARGETS_MAX 100            /* accounts that one address may lead to */
+#define STORE_STAGES_PER_PEER_MAX 4096
+#define STORE_WORKS_MAX 10000            /* requests waiting for their next slice */
+#define STORE_REQUEST_KEEP_S 120         /* four times a client's patience */
+#define STORE_WAL_FRAMES_HIGH 1000       /* checkpoint from here on: 8 MB of mail.db */
+
+struct store_peer {
+    struct store *store;
+    struct channel *channel;
+    enum role role;
+    uint32_t instance;
+    uint64_t account;
+    struct store_peer *next;
+    struct store_stage *stages;
+    size_t stage_count;
+    uint64_t credit_bytes;               /* bulk taken this turn, told after the commit */
+    bool is_closed;
+};
+
+struct store_session {
+    uint64_t id;
+    enum role role;
+    uint32_t instance;
+    uint64_t account;
+    uint8_t scopes;
+};
+
+/* A letter being staged: chunks go to letters.db as they come. */
+struct store_stage {
+    uint64_t id;                         /* the sender's */
+    int64_t letter;                      /* our row id to be */
+    uint8_t uid[LETTER_UID_BYTES];
+    uint32_t chunks;                     /* body chunks so far, in order */
+    bool has_prefix;
+    bool failed;                         /* no room, or out of order: the commit will say so */
+    enum err why;
+    uint64_t bytes;
+    struct buf targets;                  /* M_STAGE_TARGETS */
+    struct store_stage *next;
+};
+
+/* One request on its way through the turn(s). */
+struct store_work {
+    struct store_peer *peer;             /* NULL once the peer is gone: finish without reply */
+    uint16_t type;
+    uint64_t req;
+    uint8_t rid[16];
+    struct store_session *session;
+    struct wire body;
+    struct store_reply reply;            /* arrays owned: freed by store_reply_clear */
+    /* Of those that take several turns: */
+    struct buf copy;                     /* the body */
+    bool is_resumed;
+    struct uid_range *ranges;
+    size_t range_count;
+    size_t range_at;
+    uint32_t uid_at;
+    uint64_t modseq;
+    struct uid_range *failed;
+    size_t failed_count;
+    size_t failed_cap;
+    struct store_work *next;
+};
+
+struct store_ring {
+    uint64_t account;
+    uint64_t mailbox;
+    uint64_t modseq;
+};
+
+struct store_pending_reply {
+    struct store_peer *peer;
+    uint64_t req;
+    struct buf body;
+    bool is_change;                      /* turned into an error when the commit fails */
+};
+
+struct store {
+    struct role_context *role;
+    struct loop *loop;
+    struct db *mail;
+    struct db *letters;
+    struct store_peer *peers;
+    struct idmap sessions;
+    struct store_work *works_first;      /* waiting for their next slice */
+    struct store_work **works_last;
+    size_t work_count;
+    bool mail_dirty;                     /* a transaction is open */
+    bool letters_dirty;
+    enum err turn_error;                 /* the transaction is lost: everything in this turn fails */
+    bool directory_changed;
+    bool settings_changed;
+    bool certificates_changed;
+    bool sweep_due;
+    bool room_needed;                    /* disk was full: say so until a commit succeeds */
+    struct store_ring *rings;
+    size_t ring_count;
+    size_t ring_cap;
+    struct store_pending_reply *replies;
+    size_t reply_count;
+    size_t reply_cap;
+    int64_t next_letter;
+    uint64_t commits;
+    uint64_t delivered;
+    struct timer *sweep_timer;
+    struct settings *settings;           /* the stored ones; role->settings is a copy */
+};
+
+/* Opens both databases, sweeps what a crash left, loads the settings. */
+enum err store_open(struct store *s, const char *folder) MUST_CHECK;
+void store_close(struct store *s);
+/* Opens the turn's transaction if it is not. */
+enum err store_begin(struct store *s) MUST_CHECK;
+enum err store_begin_letters(struct store *s) MUST_CHECK;
+/* Commits, sends replies and rings, checkpoints. The loop's turn-end hook. */
+void store_end_turn(void *store);
+void store_ring(struct store *s, uint64_t account, uint64_t mailbox, uint64_t modseq);
+void store_queue_reply(struct store *s, struct store_peer *peer, uint64_t req, const struct store_reply *r,
+    bool is_change);
+
+/* Handlers (store_*.c). ERR_AGAIN: not finished, call again next turn. The reply's fields are filled by the
+ * handler, its err by the caller. */
+enum err store_do_lookup(struct store *s, struct store_work *w) MUST_CHECK;
+enum err store_do_may_send_as(struct store *s, struct store_work *w) MUST_CHECK;
+enum err store_do_deliver(struct store *s, struct store_work *w) MUST_CHECK;
+enum err store_do_append(struct store *s, struct store_work *w) MUST_CHECK;
+enum err store_do_flags(struct store *s, struct store_work *w) MUST_CHECK;
+enum err store_do_expunge(struct store *s, struct store_work *w) MUST_CHECK;
+enum err store_do_copy(struct store *s, struct store_work *w) MUST_CHECK;
+enum err store_do_mailbox_create(struct store *s, struct store_work *w) MUST_CHECK;
+enum err store_do_mailbox_rename(struct store *s, struct store_work *w) MUST_CHECK;
+enum err store_do_mailbox_delete(struct store *s, struct store_work *w) MUST_CHECK;
+enum err store_do_subscribe(struct store *s, struct store_work *w) MUST_CHECK;
+enum err store_do_claim_recent(struct store *s, struct store_work *w) MUST_CHECK;
+enum err store_do_keyword(struct store *s, struct store_work *w) MUST_CHECK;
+enum err store_do_adopt(struct store *s, struct store_work *w) MUST_CHECK;
+enum err store_do_summary(struct store *s, struct store_work *w) MUST_CHECK;
+enum err store_do_done(struct store *s, struct store_work *w) MUST_CHECK;
+
+void store_on_stage(struct store *s, struct store_peer *p, struct slice body);
+void store_on_stage_targets(struct store *s, struct store_peer *p, struct slice body);
+void store_on_stage_drop(struct store *s, struct store_peer *p, struct slice body);
+struct store_stage *store_stage_find(struct store_peer *p, uint64_t id);
+/* Takes the stage off its peer; drops its chunks when `forget`. */
+void store_stage_end(struct store *s, struct store_peer *p, struct store_stage *stage, bool forget);
+
+/* One slice of sweeping; true when there is more. */
+bool store_sweep(struct store *s);
+/* What a crash left half-written. */
+enum err store_recover(struct store *s) MUST_CHECK;
+
+/* Checks a mailbox: ERR_NOT_FOUND unless it belongs to the session's account. */
+struct store_mailbox {
+    uint64_t id;
+    uint64_t account;
+    uint64_t vault;
+    uint64_t parent;
+    uint32_t uidvalidity;
+    uint32_t uidnext;
+    uint64_t highest_modseq;
+    unsigned special_use;
+    bool noselect;
+};
+enum err store_mailbox_get(struct store *s, const struct store_session *session, uint64_t id,
+    struct store_mailbox *out) MUST_CHECK;
+/* A UIDVALIDITY larger than every one before. */
+enum err store_new_uidvalidity(struct store *s, uint32_t *out) MUST_CHECK;
+
+/* op: see admin_ops.h. Text for people and JSON are appended. */
+struct store_admin {
+    struct store *store;
+    struct slice op;
+    struct wire args;       /* n times (bytes key, bytes value), already checked */
+    uint16_t arg_count;
+    struct buf text;
+    struct buf json;
+};
+enum err store_admin_run(struct store_admin *a) MUST_CHECK;
+/* Empty when it is not there. */
+struct slice store_admin_arg(const struct store_admin *a, const char *key);
+void store_snapshot(struct store *s, struct buf *out);
+enum err store_verify(struct store *s, struct buf *text, struct buf *json) MUST_CHECK;
+
+#endif
