@@ -50,7 +50,7 @@
  *                                                          pair and seals the key under its subkey "tls"
  *                                                          (seal_blob, associated data: host): the store
  *                                                          gets the sealed blob in hex as `key`.
- *                                                          cert.show: [{"host","chain"}]
+ *                                                          cert.show: [{"host","chain"}]; cert.remove: host
  *   status, verify                                         status: the supervisor adds the roles
  */
 #ifndef STORAGE_ADMIN_OPS_H

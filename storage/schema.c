@@ -18,8 +18,9 @@ const char *const schema_mail_v1 =
     /* Canonical address (or "@domain": catch-all) to one target address or account, many rows for many. */
     "CREATE TABLE alias(address TEXT NOT NULL, target TEXT NOT NULL, PRIMARY KEY(address, target))"
     " STRICT, WITHOUT ROWID;"
-    /* name: sealed component. name_hash: keyed, for uniqueness; INBOX has a fixed hash of zeros. */
-    "CREATE TABLE mailbox(id INTEGER PRIMARY KEY, account INTEGER NOT NULL REFERENCES account(id),"
+    /* An id is never given twice: rows of `expunged` outlive their mailbox. name: sealed component.
+     * name_hash: keyed, for uniqueness; INBOX has a fixed hash of zeros. */
+    "CREATE TABLE mailbox(id INTEGER PRIMARY KEY AUTOINCREMENT, account INTEGER NOT NULL REFERENCES account(id),"
     " parent INTEGER NOT NULL DEFAULT 0, vault INTEGER NOT NULL REFERENCES vault(id),"
     " name BLOB NOT NULL, name_hash BLOB NOT NULL CHECK(length(name_hash) = 16),"
     " special_use INTEGER NOT NULL DEFAULT 0, subscribed INTEGER NOT NULL DEFAULT 1,"

@@ -8,6 +8,7 @@
 #define STORAGE_STORE_H
 
 #include "base/idmap.h"
+#include "storage/admin_ops.h"
 #include "storage/db.h"
 #include "storage/letter_message.h"
 #include "storage/messages.h"
@@ -62,12 +63,12 @@ struct store_work {
     uint16_t type;
     uint64_t req;
     uint8_t rid[16];
-    struct store_session *session;
-    struct wire body;
+    uint64_t account;                    /* of the request's session, checked; 0: none needed */
+    struct wire body;                    /* only in the first slice; fields behind the session */
     struct store_reply reply;            /* arrays owned: freed by store_reply_clear */
     /* Of those that take several turns: */
-    struct buf copy;                     /* the body */
     bool is_resumed;
+    int64_t state[4];                    /* what the handler keeps of the body */
     struct uid_range *ranges;
     size_t range_count;
     size_t range_at;
@@ -90,6 +91,7 @@ struct store_pending_reply {
     uint64_t req;
     struct buf body;
     bool is_change;                      /* turned into an error when the commit fails */
+    bool is_admin;                       /* M_ADMIN_REPLY; peer NULL: on the control channel */
 };
 
 struct store {
@@ -117,6 +119,10 @@ struct store {
     size_t reply_count;
     size_t reply_cap;
     int64_t next_letter;
+    int64_t *unstage;                    /* letters whose stage has ended; the first unstage_ready of them */
+    size_t unstage_count;                /* in turns that are committed */
+    size_t unstage_ready;
+    size_t unstage_cap;
     uint64_t commits;
     uint64_t delivered;
     struct timer *sweep_timer;
@@ -132,6 +138,8 @@ enum err store_begin_letters(struct store *s) MUST_CHECK;
 /* Commits, sends replies and rings, checkpoints. The loop's turn-end hook. */
 void store_end_turn(void *store);
 void store_ring(struct store *s, uint64_t account, uint64_t mailbox, uint64_t modseq);
+void store_queue_admin_reply(struct store *s, struct store_peer *peer, uint64_t req, enum err err,
+    struct slice text, struct slice json);
 void store_queue_reply(struct store *s, struct store_peer *peer, uint64_t req, const struct store_reply *r,
     bool is_change);
 
@@ -158,15 +166,17 @@ void store_on_stage(struct store *s, struct store_peer *p, struct slice body);
 void store_on_stage_targets(struct store *s, struct store_peer *p, struct slice body);
 void store_on_stage_drop(struct store *s, struct store_peer *p, struct slice body);
 struct store_stage *store_stage_find(struct store_peer *p, uint64_t id);
-/* Takes the stage off its peer; drops its chunks when `forget`. */
-void store_stage_end(struct store *s, struct store_peer *p, struct store_stage *stage, bool forget);
+/* Takes the stage off its peer. Its chunks stay if the turn's commit makes the letter known. */
+void store_stage_end(struct store *s, struct store_peer *p, struct store_stage *stage);
+/* Forgets one ended stage, and its chunks when mail.db does not know the letter; true: there is more. */
+bool store_unstage(struct store *s);
 
 /* One slice of sweeping; true when there is more. */
 bool store_sweep(struct store *s);
 /* What a crash left half-written. */
 enum err store_recover(struct store *s) MUST_CHECK;
 
-/* Checks a mailbox: ERR_NOT_FOUND unless it belongs to the session's account. */
+/* A mailbox of that account; ERR_NOT_FOUND for another's as for none. */
 struct store_mailbox {
     uint64_t id;
     uint64_t account;
@@ -177,24 +187,32 @@ struct store_mailbox {
     uint64_t highest_modseq;
     unsigned special_use;
     bool noselect;
+    uint32_t recent_from;
 };
-enum err store_mailbox_get(struct store *s, const struct store_session *session, uint64_t id,
-    struct store_mailbox *out) MUST_CHECK;
+/* Every mail of a mailbox, as an expunge. */
+/* Empties the mailbox and takes its row away. */
+enum err store_mailbox_drop(struct store *s, const struct store_mailbox *m) MUST_CHECK;
+enum err store_expunge_all(struct store *s, const struct store_mailbox *m, uint64_t *out_count) MUST_CHECK;
+enum err store_mailbox_get(struct store *s, uint64_t account, uint64_t id, struct store_mailbox *out)
+    MUST_CHECK;
+/* The open session of that id if it belongs to this very peer, else NULL. */
+const struct store_session *store_session_find(const struct store *s, const struct store_peer *p, uint64_t id);
+/* ERR_QUOTA when `bytes` more would be over the account's quota, ERR_DISABLED, ERR_NOT_FOUND. */
+enum err store_account_room(struct store *s, uint64_t account, uint64_t bytes) MUST_CHECK;
+enum err store_account_use(struct store *s, uint64_t account, int64_t bytes, int64_t count) MUST_CHECK;
 /* A UIDVALIDITY larger than every one before. */
 enum err store_new_uidvalidity(struct store *s, uint32_t *out) MUST_CHECK;
 
-/* op: see admin_ops.h. Text for people and JSON are appended. */
+/* Runs one op of admin_ops.h that is the store's, as the control channel or auth asked for it. Text for
+ * people and JSON are appended. */
 struct store_admin {
     struct store *store;
-    struct slice op;
-    struct wire args;       /* n times (bytes key, bytes value), already checked */
-    uint16_t arg_count;
+    const struct admin_request *request;
+    bool from_auth;
     struct buf text;
     struct buf json;
 };
 enum err store_admin_run(struct store_admin *a) MUST_CHECK;
-/* Empty when it is not there. */
-struct slice store_admin_arg(const struct store_admin *a, const char *key);
 void store_snapshot(struct store *s, struct buf *out);
 enum err store_verify(struct store *s, struct buf *text, struct buf *json) MUST_CHECK;
 

@@ -20,7 +20,7 @@ const char *const mail_sql[SQL_MAIL_COUNT] = {
     [SQL_ACCOUNT_USE] = "UPDATE account SET used_bytes = used_bytes + :bytes, used_count = used_count + :count"
         " WHERE id = :id",
     [SQL_ACCOUNT_QUOTA] = "UPDATE account SET quota_bytes = :quota WHERE address = :address",
-    [SQL_ACCOUNT_DELETE] = "DELETE FROM account WHERE id = :id",
+    [SQL_ACCOUNT_TOMBSTONE] = "UPDATE account SET state = 2, address = 'removed-' || id WHERE id = :id",
 
     [SQL_VAULT_INSERT] = "INSERT INTO vault(id, account, generation, public_key)"
         " VALUES(:id, :account, :generation, :key)",
@@ -37,12 +37,12 @@ const char *const mail_sql[SQL_MAIL_COUNT] = {
     [SQL_ALIAS_DELETE] = "DELETE FROM alias WHERE address = :address AND target = :target",
     [SQL_ALIAS_DELETE_ALL] = "DELETE FROM alias WHERE address = :address",
     [SQL_ALIAS_LIST] = "SELECT address, target FROM alias ORDER BY address, target",
-    [SQL_ALIAS_OF] = "SELECT 1 FROM alias WHERE address = :address AND target = :target",
+    [SQL_ALIAS_DELETE_TARGET] = "DELETE FROM alias WHERE target = :target",
 
     [SQL_INBOX_GET] = "SELECT id FROM mailbox WHERE account = :account AND parent = 0"
         " AND name_hash = zeroblob(16)",
     [SQL_MAILBOX_GET] = "SELECT account, vault, parent, uidvalidity, uidnext, highest_modseq, special_use,"
-        " noselect FROM mailbox WHERE id = :id",
+        " noselect, recent_from FROM mailbox WHERE id = :id",
     [SQL_MAILBOX_INSERT] = "INSERT INTO mailbox(account, parent, vault, name, name_hash, special_use,"
         " uidvalidity) VALUES(:account, :parent, :vault, :name, :hash, :special, :uidvalidity)",
     [SQL_MAILBOX_RENAME] = "UPDATE mailbox SET parent = :parent, name = :name, name_hash = :hash WHERE id = :id",
@@ -119,7 +119,7 @@ const char *const mail_sql[SQL_MAIL_COUNT] = {
     [SQL_VANISHED_EXTEND] = "UPDATE vanished SET last = :uid, modseq = max(modseq, :modseq)"
         " WHERE mailbox = :mailbox AND first = :first",
     [SQL_VANISHED_INSERT] = "INSERT OR IGNORE INTO vanished(mailbox, first, last, modseq)"
-        " VALUES(:mailbox, :uid, :uid, :modseq)",
+        " SELECT id, :uid, :uid, :modseq FROM mailbox WHERE id = :mailbox",
     [SQL_VANISHED_DELETE] = "DELETE FROM vanished WHERE mailbox = :mailbox",
 
     [SQL_KEYWORD_GET] = "SELECT bit FROM keyword WHERE vault = :vault AND name_hash = :hash",
@@ -148,6 +148,35 @@ const char *const mail_sql[SQL_MAIL_COUNT] = {
     [SQL_COUNTS] = "SELECT (SELECT count(*) FROM account), (SELECT count(*) FROM letter),"
         " (SELECT coalesce(sum(messages), 0) FROM mailbox), (SELECT count(*) FROM expunged),"
         " (SELECT count(*) FROM garbage)",
+
+    [SQL_VERIFY_MAIL] = "SELECT count(*) FROM mail m LEFT JOIN mailbox b ON b.id = m.mailbox"
+        " LEFT JOIN letter l ON l.id = m.letter LEFT JOIN wrap w ON w.letter = m.letter AND w.vault = b.vault"
+        " WHERE b.id IS NULL OR l.id IS NULL OR w.letter IS NULL OR m.uid >= b.uidnext"
+        " OR m.modseq > b.highest_modseq",
+    [SQL_VERIFY_EXPUNGED] = "SELECT count(*) FROM expunged m LEFT JOIN letter l ON l.id = m.letter"
+        " LEFT JOIN wrap w ON w.letter = m.letter AND w.vault = m.vault"
+        " WHERE l.id IS NULL OR w.letter IS NULL",
+    [SQL_VERIFY_CHUNKS] = "SELECT count(*) FROM letter l WHERE place = 0 AND chunks + (prefix_size > 0) !="
+        " (SELECT count(*) FROM chunk c WHERE c.id BETWEEN l.id * 65536 AND l.id * 65536 + 65535)",
+    [SQL_VERIFY_LETTER_REFS] = "SELECT count(*) FROM letter l WHERE refs !="
+        " (SELECT count(*) FROM wrap w WHERE w.letter = l.id)"
+        " OR (refs = 0 AND NOT EXISTS(SELECT 1 FROM garbage g WHERE g.letter = l.id))",
+    [SQL_VERIFY_WRAP_REFS] = "WITH held(letter, vault) AS (SELECT m.letter, b.vault FROM mail m JOIN mailbox b"
+        " ON b.id = m.mailbox UNION ALL SELECT letter, vault FROM expunged), sums(letter, vault, n) AS"
+        " (SELECT letter, vault, count(*) FROM held GROUP BY letter, vault)"
+        " SELECT count(*) FROM wrap w LEFT JOIN sums s ON s.letter = w.letter AND s.vault = w.vault"
+        " WHERE w.refs != coalesce(s.n, 0)",
+    [SQL_VERIFY_COUNTERS] = "WITH sums(mailbox, n, unseen, deleted, size) AS (SELECT mailbox, count(*),"
+        " sum((flags & 8) = 0), sum((flags & 4) != 0), sum(size) FROM mail GROUP BY mailbox)"
+        " SELECT count(*) FROM mailbox b LEFT JOIN sums s ON s.mailbox = b.id"
+        " WHERE b.messages != coalesce(s.n, 0) OR b.unseen != coalesce(s.unseen, 0)"
+        " OR b.deleted != coalesce(s.deleted, 0) OR b.size_bytes != coalesce(s.size, 0)",
+    [SQL_VERIFY_ACCOUNTS] = "WITH sums(account, n, size) AS (SELECT account, sum(messages), sum(size_bytes)"
+        " FROM mailbox GROUP BY account) SELECT count(*) FROM account a LEFT JOIN sums s ON s.account = a.id"
+        " WHERE a.used_count != coalesce(s.n, 0) OR a.used_bytes != coalesce(s.size, 0)",
+    [SQL_VERIFY_ORPHANS] = "SELECT count(*) FROM chunk c WHERE NOT EXISTS(SELECT 1 FROM letter l"
+        " WHERE l.id = c.id / 65536 AND l.place = 0)",
+    [SQL_VERIFY_LARGE] = "SELECT id, chunks + (prefix_size > 0) FROM letter WHERE place = 1",
 };
 
 const char *const letters_sql[SQL_LETTERS_COUNT] = {
@@ -157,5 +186,8 @@ const char *const letters_sql[SQL_LETTERS_COUNT] = {
     [SQL_BIG_STAGED_DELETE] = "DELETE FROM staged WHERE letter = :letter",
     [SQL_BIG_STAGED_LIST] = "SELECT letter FROM staged ORDER BY letter LIMIT 1",
     [SQL_BIG_MAX] = "SELECT coalesce(max(letter), 0) FROM staged",
+    [SQL_BIG_CHUNK_COUNT] = "SELECT count(*) FROM chunk WHERE id BETWEEN :first AND :last",
+    [SQL_BIG_COMMITTED_COUNT] = "SELECT count(*) FROM chunk c WHERE NOT EXISTS(SELECT 1 FROM staged t"
+        " WHERE t.letter = c.id / 65536)",
     [SQL_BIG_CHUNK_MAX] = "SELECT coalesce(max(id), 0) FROM chunk",
 };

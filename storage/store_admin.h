@@ -1,0 +1,20 @@
+/* What the administrative parts of the store share; inside storage/ only. */
+#ifndef STORAGE_STORE_ADMIN_H
+#define STORAGE_STORE_ADMIN_H
+
+#include "storage/store.h"
+
+/* Says the sentence, for people and in JSON, and returns e. */
+enum err store_admin_refuse(struct store_admin *a, enum err e, const char *sentence) MUST_CHECK;
+enum err store_admin_ok(struct store_admin *a) MUST_CHECK;
+/* The first value of that key; empty when there is none. */
+struct slice store_admin_arg(const struct store_admin *a, const char *key);
+enum err store_admin_address(struct store_admin *a, struct slice text, struct buf *out) MUST_CHECK;
+
+enum err store_account_create(struct store_admin *a) MUST_CHECK;
+enum err store_account_remove(struct store_admin *a) MUST_CHECK;
+enum err store_account_disable(struct store_admin *a) MUST_CHECK;
+enum err store_account_list(struct store_admin *a) MUST_CHECK;
+enum err store_account_quota(struct store_admin *a) MUST_CHECK;
+
+#endif
