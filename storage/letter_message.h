@@ -10,7 +10,6 @@
 #define LETTER_INLINE_MAX (40 * 1024)     /* sealed chunks that travel in the committing message */
 #define LETTER_TARGETS_PER_MESSAGE 40
 #define LETTER_TARGETS_MAX 2000
-#define OWNER_PREFIX_MAX 512
 
 /* stage u64 (0: all chunks are inline), uid 16, size u64, prefix_size u32, chunks u32, bytes summary,
  * n u16, n times (number u32, bytes sealed). */

@@ -6,6 +6,7 @@
 #ifndef STORAGE_READER_H
 #define STORAGE_READER_H
 
+#include "message/summary.h"
 #include "storage/seal.h"
 #include "storage/store_client.h"
 
