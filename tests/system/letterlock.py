@@ -351,7 +351,7 @@ class LineClient:
         self.listener = listener
         self.sock = socket.create_connection(('127.0.0.1', appliance.ports[listener]), SECONDS)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.buffer = b''
+        self.buffer = bytearray()
         self.is_tls = False
         self.is_greeted = False
         self.sent = False
@@ -386,7 +386,9 @@ class LineClient:
                 assert not self.buffer, 'the connection ended within a line: %r' % self.buffer
                 return None
             self.buffer += more
-        line, self.buffer = self.buffer.split(b'\n', 1)
+        end = self.buffer.index(b'\n') + 1
+        line = bytes(self.buffer[:end - 1])
+        del self.buffer[:end]
         assert line.endswith(b'\r'), 'a line ends with a bare LF: %r' % line
         self.is_greeted = True
         return line[:-1].decode('utf-8', 'surrogateescape')
@@ -397,7 +399,8 @@ class LineClient:
             more = self.sock.recv(65536)
             assert more, 'the connection ended %d bytes early' % (count - len(self.buffer))
             self.buffer += more
-        data, self.buffer = self.buffer[:count], self.buffer[count:]
+        data = bytes(self.buffer[:count])
+        del self.buffer[:count]
         return data
 
     def is_silent(self, seconds):
@@ -405,7 +408,7 @@ class LineClient:
             return False
         self.sock.settimeout(seconds)
         try:
-            self.buffer = self.sock.recv(65536)
+            self.buffer += self.sock.recv(65536)
         except (TimeoutError, socket.timeout):
             return True
         return False
