@@ -29,12 +29,7 @@
 
 /* Input held: a connection before it may send a letter, and while it sends one. */
 #define SMTP_INPUT_COMMAND (16u * 1024)
-#define SMTP_INPUT_DATA (128u * 1024)
-/* Replies gathered in one callback before they go to the stream. */
-#define SMTP_REPLIES_MAX (64u * 1024)
-#define SMTP_REPLIES_FLUSH (16u * 1024)
-#define SMTP_REPLY_MAX 1024
-
+#define SMTP_INPUT_DATA (64u * 1024)
 #define SMTP_AUTH_FAILURES_MAX 3
 #define SMTP_RECEIVED_MAX 100 /* RFC 5321 section 6.3: at least 100 */
 #define SMTP_PARAMETERS_MAX 16

@@ -10,6 +10,7 @@
 #include "smtp/lookup.h"
 #include "storage/auth_client.h"
 #include "storage/role.h"
+#include "storage/settings.h"
 #include "storage/store_client.h"
 
 enum smtp_service {
@@ -45,13 +46,14 @@ struct smtp_server {
     struct smtp_config config;
     struct smtp_door doors[ROLE_LISTENERS_MAX];
     size_t door_count;
-    struct timer *stop_timer;       /* owned; NULL until the end is near */
+    struct timer *stop_timer;       /* owned; NULL until is_stopping */
+    bool is_stopping;
 
     struct idmap sessions;          /* by id; each owns itself and leaves when its stream closes */
     struct idmap networks;          /* hash of a network -> number of its connections */
     uint64_t last_id;
     struct lookup_cache lookups;
-    struct buf replies;             /* gathered in a callback, written at its end */
+    struct buf line;                /* scratch: a reply while it is put together */
 };
 
 #endif

@@ -24,6 +24,7 @@ void smtp_transaction_reset(struct smtp_transaction *t)
     t->is_utf8 = false;
     t->recipient_count = 0;
     t->target_count = 0;
+    t->received_bytes = 0;
     t->size_bytes = 0;
     buf_reset(&t->reverse_path);
     buf_reset(&t->recipient);

@@ -21,7 +21,8 @@ struct smtp_transaction {
     struct data_reader reader;
     enum smtp_reply_name refusal;  /* REPLY_OK while all is well */
     uint64_t started_ms;
-    uint64_t size_bytes;           /* of the text that came */
+    uint64_t received_bytes;       /* as they came */
+    uint64_t size_bytes;           /* of the letter, without stuffing and end */
 };
 
 void smtp_transaction_init(struct smtp_transaction *t);

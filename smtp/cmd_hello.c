@@ -1,0 +1,88 @@
+/* EHLO, HELO (RFC 5321 section 4.1.1.1) and STARTTLS (RFC 3207). */
+#include "base/log.h"
+#include "smtp/limits.h"
+#include "smtp/session.h"
+
+static bool take_name(struct smtp_session *s, struct slice argument, bool is_extended)
+{
+    if (!smtp_hello_is_sane(argument)) {
+        smtp_session_reply(s, REPLY_BAD_HELLO);
+        return false;
+    }
+    buf_reset(&s->hello);
+    buf_put(&s->hello, argument);
+    s->is_extended = is_extended;
+    smtp_session_set_state(s, SMTP_STATE_READY);
+    smtp_session_end_transaction(s); /* RFC 5321 section 4.1.4: as RSET */
+    return true;
+}
+
+static bool may_start_tls(const struct smtp_session *s)
+{
+    return s->server->tls != NULL && !stream_is_secure(s->stream);
+}
+
+enum smtp_step smtp_cmd_ehlo(struct smtp_session *s, struct slice argument)
+{
+    if (!take_name(s, argument, true))
+        return STEP_DONE;
+    struct buf *out = &s->server->line;
+    buf_reset(out);
+    buf_put_str(out, "250-");
+    buf_put(out, smtp_session_host(s));
+    buf_put_str(out, "\r\n250-PIPELINING\r\n250-SIZE ");
+    buf_put_u64(out, s->server->config.max_size_bytes);
+    buf_put_str(out, "\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n");
+    if (may_start_tls(s))
+        buf_put_str(out, "250-STARTTLS\r\n");
+    if (smtp_session_is_submission(s) && smtp_session_is_private(s))
+        buf_put_str(out, "250-AUTH PLAIN LOGIN\r\n");
+    buf_put_str(out, "250 SMTPUTF8\r\n");
+    smtp_session_write(s, buf_slice(out));
+    return STEP_DONE;
+}
+
+enum smtp_step smtp_cmd_helo(struct smtp_session *s, struct slice argument)
+{
+    if (!take_name(s, argument, false))
+        return STEP_DONE;
+    struct buf *out = &s->server->line;
+    buf_reset(out);
+    buf_put_str(out, "250 ");
+    buf_put(out, smtp_session_host(s));
+    buf_put_str(out, "\r\n");
+    smtp_session_write(s, buf_slice(out));
+    return STEP_DONE;
+}
+
+enum smtp_step smtp_cmd_starttls(struct smtp_session *s, struct slice argument)
+{
+    (void)argument;
+    if (stream_is_secure(s->stream)) {
+        smtp_session_reply(s, REPLY_TLS_ALREADY);
+        return STEP_DONE;
+    }
+    if (s->server->tls == NULL) {
+        smtp_session_reply(s, REPLY_TLS_UNAVAILABLE);
+        return STEP_DONE;
+    }
+    smtp_session_reply(s, REPLY_TLS_READY);
+    smtp_session_set_state(s, SMTP_STATE_HANDSHAKE);
+    stream_start_tls(s->stream, s->server->tls);
+    stream_set_deadline(s->stream, SMTP_HANDSHAKE_MS);
+    return STEP_WAIT;
+}
+
+void smtp_session_forget_clear(struct smtp_session *s)
+{
+    if (stream_dropped_clear_input(s->stream))
+        log_event(LOG_WARNING, "starttls-injection", LF_X("session", s->id),
+            LF("peer", stream_peer(s->stream)));
+    buf_reset(&s->hello);
+    s->is_extended = false;
+    smtp_transaction_reset(&s->transaction);
+    if (s->login_session != 0)
+        auth_logout(s->server->auth, s->login_session);
+    s->login_session = 0;
+    buf_reset(&s->login_address);
+}
