@@ -47,6 +47,7 @@ static const struct rule rules[M_TYPE_MAX] = {
     [M_MAY_SEND_AS] = {SMTP, STORE, 0, 0},
     [M_DONE] = {SMTP | RETRIEVAL, STORE, 0, 0},
     [M_STAGE] = {SMTP | RETRIEVAL, STORE, 0, 0},
+    [M_STAGE_TARGETS] = {SMTP, STORE, 0, 0},
     [M_STAGE_DROP] = {SMTP | RETRIEVAL, STORE, 0, 0},
     [M_CREDIT] = {STORE, SMTP | RETRIEVAL, 0, 0},
     [M_DELIVER] = {SMTP, STORE, 0, 0},

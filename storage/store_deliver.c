@@ -273,10 +273,11 @@ static enum err append(struct store *s, struct store_work *w, struct arrival *a)
         return ERR_SYNTAX;
     if (date != INT64_MIN)
         a->date = date;
+    t.account = w->account;
     enum err e = store_mailbox_get(s, w->account, mailbox, &m);
     if (e)
         return e;
-    if (t.mailbox != mailbox || t.account != w->account || t.vault != m.vault)
+    if (t.mailbox != mailbox || t.vault != m.vault)
         return ERR_DENIED;
     a->wraps = 1;
     e = put_letter(s, a);
