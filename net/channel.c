@@ -150,8 +150,10 @@ static void stop_sending(struct channel *c)
     stop_writing(c);
     /* Whatever made the send fail: the peer learns of it, and our read side comes to an end once
      * what the peer had sent is read. */
-    if (shutdown(c->fd, SHUT_RDWR) != 0)
+    if (shutdown(c->fd, SHUT_RDWR) != 0 && !c->closed) {
         c->cut = true;
+        loop_queue_work(c->loop, &c->work);
+    }
 }
 
 /* Sends what the socket takes of the queue. ERR_AGAIN: some is left. */

@@ -22,8 +22,8 @@ static void move_to_bigger(struct fifo *f, size_t cap)
     size_t held = fifo_size(f);
     if (held)
         memcpy(p, f->p + f->start, held);
-    wipe_and_free(f->p, f->end);
-    *f = (struct fifo){.p = p, .end = held, .cap = cap};
+    wipe_and_free(f->p, f->used);
+    *f = (struct fifo){.p = p, .end = held, .used = held, .cap = cap};
 }
 
 uint8_t *fifo_reserve(struct fifo *f, size_t n)
@@ -50,6 +50,8 @@ void fifo_added(struct fifo *f, size_t n)
 {
     ENSURE(n <= f->cap - f->end);
     f->end += n;
+    if (f->used < f->end)
+        f->used = f->end;
 }
 
 void fifo_put(struct fifo *f, struct slice bytes)
@@ -74,6 +76,6 @@ void fifo_trim(struct fifo *f)
 
 void fifo_clear(struct fifo *f)
 {
-    wipe_and_free(f->p, f->end);
+    wipe_and_free(f->p, f->used);
     *f = (struct fifo){0};
 }

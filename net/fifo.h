@@ -11,6 +11,7 @@ struct fifo {
     uint8_t *p; /* owned */
     size_t start;
     size_t end;
+    size_t used; /* the furthest that end has been: what there is to wipe */
     size_t cap;
 };
 

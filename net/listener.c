@@ -169,13 +169,7 @@ static void on_room(evutil_socket_t fd, short what, void *ctx)
     arm(s);
 }
 
-static bool is_out_of_room(int system_errno)
-{
-    return system_errno == EMFILE || system_errno == ENFILE || system_errno == ENOBUFS ||
-           system_errno == ENOMEM;
-}
-
-/* ERR_OK: try again; ERR_AGAIN: nobody waits; ERR_LIMIT. */
+/* ERR_OK: try again; ERR_AGAIN: nobody waits; ERR_LIMIT: not now, errno says why. */
 static enum err accept_one(struct listener *s)
 {
     int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -183,17 +177,17 @@ static enum err accept_one(struct listener *s)
         s->on_accept(s->ctx, fd);
         return ERR_OK;
     }
-    if (is_out_of_room(errno))
-        return ERR_LIMIT;
-    /* Errors of a connection that died while it waited come here too (accept(2)). */
-    return errno == EAGAIN || errno == EBADF || errno == EINVAL ? ERR_AGAIN : ERR_OK;
+    if (errno == EAGAIN)
+        return ERR_AGAIN;
+    return errno == EINTR || errno == ECONNABORTED ? ERR_OK : ERR_LIMIT;
 }
 
-static void pause_for_room(struct listener *s)
+/* Mostly EMFILE, ENFILE, ENOBUFS or ENOMEM; the others would make us spin as well. */
+static void pause_for_room(struct listener *s, int system_errno)
 {
     if (!s->warned)
-        log_event(LOG_WARNING, "out-of-descriptors", LF("meaning",
-            "new connections wait until others close; raise LimitNOFILE"));
+        log_event(LOG_WARNING, "accept-paused", LF("why", strerror(system_errno)), LF("meaning",
+            "new connections wait; when descriptors run out, raise LimitNOFILE"));
     s->warned = true;
     s->full = true;
     arm(s);
@@ -213,7 +207,7 @@ static void on_ready(evutil_socket_t fd, short what, void *ctx)
     if (s->freed)
         free(s);
     else if (e == ERR_LIMIT)
-        pause_for_room(s);
+        pause_for_room(s, errno);
 }
 
 struct listener *listener_new(struct loop *l, int fd, void (*on_accept)(void *ctx, int fd), void *ctx)

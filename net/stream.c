@@ -168,7 +168,7 @@ static void read_off(struct stream *s)
 
 static enum err receive_plain(struct stream *s, uint8_t *p, size_t n, size_t *out_n)
 {
-    ssize_t got = recv(s->fd, p, n, 0);
+    ssize_t got = recv(s->fd, p, n, MSG_DONTWAIT);
     if (got > 0) {
         *out_n = (size_t)got;
         return ERR_OK;
@@ -223,7 +223,7 @@ static void drain(struct stream *s)
 {
     uint8_t dropped[8192];
     for (;;) {
-        ssize_t got = recv(s->fd, dropped, sizeof dropped, 0);
+        ssize_t got = recv(s->fd, dropped, sizeof dropped, MSG_DONTWAIT);
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (got <= 0 || (size_t)got >= s->linger_left)
@@ -283,6 +283,14 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
         pump_input(s);
 }
 
+/* A session that paused hears of the peer's end after it resumed and took the rest of the input. */
+static bool end_is_due(const struct stream *s, bool has_to_deliver)
+{
+    if (s->state == STREAM_HANDSHAKE)
+        return s->why != ERR_OK;
+    return s->state == STREAM_OPEN && s->why && !has_to_deliver && (!s->paused || !s->eof);
+}
+
 /* Brings events and tasks in line with the fields; tells of input and of the end. */
 static void settle(struct stream *s)
 {
@@ -295,8 +303,8 @@ static void settle(struct stream *s)
     if (s->tls)
         tls_link_trim(s->tls);
     bool again = s->state == STREAM_OPEN && s->deliver && !s->paused && fifo_size(&s->in) > 0;
-    if (s->state == STREAM_OPEN && s->why && !again && (!s->paused || !s->eof)) {
-        if (s->why != ERR_CLOSED || (fifo_size(&s->out) == 0 && stream_output_pending(s) == 0))
+    if (end_is_due(s, again)) {
+        if (s->why != ERR_CLOSED || stream_output_pending(s) == 0)
             close_with(s, s->why);
         else
             stream_finish(s); /* a peer that shut only its own side still gets its answers */
@@ -368,7 +376,7 @@ enum err stream_send_fifo(int fd, struct fifo *f, bool *out_progress)
     if (fifo_size(f) == 0)
         return ERR_OK;
     struct slice all = fifo_slice(f);
-    ssize_t sent = send(fd, all.p, all.n, MSG_NOSIGNAL);
+    ssize_t sent = send(fd, all.p, all.n, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0)
         return errno == EINTR ? ERR_AGAIN : err_from_errno(errno);
     *out_progress = *out_progress || sent > 0;
@@ -502,7 +510,6 @@ struct stream *stream_new(struct loop *l, int fd, const struct stream_events *ev
     s->read_step = STREAM_READ_LEAST;
     s->work = (struct loop_task){.fn = run_work, .ctx = s};
     s->flush = (struct loop_task){.fn = run_flush, .ctx = s};
-    ENSURE(evutil_make_socket_nonblocking(fd) == 0);
     struct event_base *base = loop_base(l);
     ENSURE(event_assign(&s->rd, base, fd, EV_READ | EV_PERSIST, on_readable, s) == 0);
     ENSURE(event_assign(&s->wr, base, fd, EV_WRITE | EV_PERSIST, on_write_ready, s) == 0);
@@ -533,7 +540,6 @@ void stream_finish(struct stream *s)
         tls_link_goodbye(s->tls);
     s->state = STREAM_ENDING;
     fifo_consume(&s->in, fifo_size(&s->in));
-    read_off(s);
     s->linger_due = clock_mono_ms() + STREAM_LINGER_MS;
     arm_timer(s);
     if (!s->writing)
@@ -549,13 +555,14 @@ void stream_start_tls(struct stream *s, struct tls_context *tls)
     s->deliver = false;
     s->skipping_line = false;
     s->paused = false;
-    s->tls = tls_link_new(tls, s->fd, &s->out);
-    s->state = STREAM_HANDSHAKE;
-    if (!s->tls) {
-        s->state = STREAM_OPEN;
-        s->why = ERR_INTERNAL;
-    }
     loop_queue_work(s->loop, &s->work); /* sends what was pending, or closes */
+    if (s->why)
+        return; /* the peer has gone meanwhile */
+    s->tls = tls_link_new(tls, s->fd, &s->out);
+    if (s->tls)
+        s->state = STREAM_HANDSHAKE;
+    else
+        s->why = ERR_INTERNAL;
 }
 
 bool stream_is_secure(const struct stream *s)

@@ -15,6 +15,7 @@
 #define RAW_OUT_MAX (2 * 1024 * 1024)     /* we never let it come near */
 #define RECORD_MAX (16 * 1024)            /* RFC 8446 section 5.1 */
 #define ENCRYPT_STEP (64 * 1024)          /* encrypted before it is sent */
+#define RECORDS_OVERHEAD 256              /* headers, nonces and tags of such a step: a guess of size */
 #define HARMLESS_MAX 16                   /* non-fatal codes in a row: an attack or a mistake */
 
 struct tls_link {
@@ -46,7 +47,7 @@ static ssize_t pull(gnutls_transport_ptr_t ptr, void *data, size_t n)
             return 0;
         if (t->drained)
             return fail_with(t, EAGAIN);
-        ssize_t got = recv(t->fd, fifo_reserve(&t->raw_in, RAW_READ), RAW_READ, 0);
+        ssize_t got = recv(t->fd, fifo_reserve(&t->raw_in, RAW_READ), RAW_READ, MSG_DONTWAIT);
         if (got < 0) {
             t->drained = true;
             t->io = errno == EINTR ? ERR_AGAIN : err_from_errno(errno);
@@ -191,6 +192,8 @@ bool tls_link_has_buffered(const struct tls_link *t)
 static enum err encrypt(struct tls_link *t, struct fifo *clear)
 {
     size_t budget = ENCRYPT_STEP;
+    size_t held = fifo_size(clear);
+    fifo_reserve(&t->raw_out, (held < budget ? held : budget) + RECORDS_OVERHEAD);
     while (budget > 0 && fifo_size(clear) > 0) {
         struct slice piece = slice_sub(fifo_slice(clear), 0, RECORD_MAX);
         ssize_t sent = gnutls_record_send(t->session, piece.p, piece.n);

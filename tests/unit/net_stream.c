@@ -322,6 +322,53 @@ static void answers_a_peer_that_shut_its_side_early(void **state)
     side_end(&x);
 }
 
+struct starter {
+    struct side side;
+    struct tls_context *tls;
+};
+
+static void start_tls_at_the_end(void *ctx)
+{
+    struct starter *x = ctx;
+    x->side.data_calls++;
+    stream_start_tls(x->side.s, x->tls);
+}
+
+static void starter_closed(void *ctx, enum err why)
+{
+    side_on_closed(&((struct starter *)ctx)->side, why);
+}
+
+/* The session sees the command only when the end has been read too: no handshake can follow. */
+static void starttls_after_the_peers_end_closes(void **state)
+{
+    static const struct stream_events events = {.on_data = start_tls_at_the_end,
+        .on_closed = starter_closed};
+    struct starter x = {.side = {.loop = loop_new()}};
+    struct buf chain, key;
+    int fds[2];
+    (void)state;
+    buf_init(&chain, 10000);
+    buf_init(&key, 10000);
+    assert_int_equal(tls_self_signed(SLICE("a.example"), false, &chain, &key), ERR_OK);
+    const struct tls_certificate pair = {buf_slice(&chain), buf_slice(&key)};
+    assert_int_equal(tls_context_new(&pair, 1, NULL, &x.tls), ERR_OK);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    x.side.s = stream_new(x.side.loop, fds[0], &events, &x);
+    static uint8_t whole_read[STREAM_INPUT_DEFAULT / 2];
+    stream_set_input_max(x.side.s, sizeof whole_read * 4);
+    assert_int_equal(send(fds[1], whole_read, sizeof whole_read, MSG_NOSIGNAL), sizeof whole_read);
+    close(fds[1]);
+    turn_until(x.side.loop, x.side.closed_calls == 1);
+    assert_int_equal(x.side.data_calls, 1);
+    assert_int_equal(x.side.why, ERR_CLOSED);
+    tls_context_release(x.tls);
+    buf_clear(&chain);
+    buf_wipe(&key);
+    x.side.peer = -1;
+    side_end(&x.side);
+}
+
 static void a_paused_stream_hears_of_the_end_after_resume(void **state)
 {
     struct side x;
@@ -555,6 +602,7 @@ int main(void)
         cmocka_unit_test(closes_by_itself_when_nobody_handles_the_timeout),
         cmocka_unit_test(delivers_all_data_before_it_tells_of_the_end),
         cmocka_unit_test(answers_a_peer_that_shut_its_side_early),
+        cmocka_unit_test(starttls_after_the_peers_end_closes),
         cmocka_unit_test(a_paused_stream_hears_of_the_end_after_resume),
         cmocka_unit_test(finish_over_tcp_sends_all_and_does_not_reset),
         cmocka_unit_test(finish_gives_up_on_a_peer_that_floods),

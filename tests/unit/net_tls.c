@@ -4,6 +4,9 @@
 
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
+#include <sys/wait.h>
+
+#include "base/sandbox.h"
 
 #define TLS12 "NORMAL:-VERS-ALL:+VERS-TLS1.2"
 #define TLS13 "NORMAL:-VERS-ALL:+VERS-TLS1.3"
@@ -742,6 +745,52 @@ static void may_be_freed_in_callbacks_under_tls(void **state)
     }
 }
 
+/* ---- in the sandbox ---- */
+
+static int serve_in_sandbox(void)
+{
+    struct sandbox rights = {.rights = SANDBOX_ACCEPT};
+    struct side x[2];
+    struct client c[2];
+    static const char *const priorities[] = {TLS13, TLS12};
+    int fds[4];
+    for (int i = 0; i < 2; i++)
+        if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds + i * 2) != 0)
+            return 2;
+    for (int i = 0; i < 2; i++) {
+        side_begin_with(&x[i], fds[i * 2], fds[i * 2 + 1]);
+        client_begin(&c[i], &x[i], priorities[i], "other.example");
+    }
+    if (sandbox_enter(&rights) != ERR_OK)
+        return 3;
+    for (int i = 0; i < 2; i++) {
+        x[i].echo = true;
+        stream_start_tls(x[i].s, context);
+        if (client_handshake(&c[i]) != 0)
+            return 4;
+        if (gnutls_record_send(c[i].session, "hi", 2) != 2)
+            return 5;
+        for (int n = 0; n < 100 && x[i].got.n < 2; n++)
+            loop_turn(x[i].loop, 5);
+        if (x[i].got.n != 2)
+            return 6;
+    }
+    return 0;
+}
+
+static void tls_works_in_the_sandbox_of_a_role(void **state)
+{
+    int status = 0;
+    (void)state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(serve_in_sandbox());
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* ---- certificates ---- */
 
 static void a_self_signed_certificate_verifies_for_its_names_only(void **state)
@@ -831,6 +880,7 @@ int main(void)
         cmocka_unit_test(input_that_gnutls_holds_is_not_forgotten),
         cmocka_unit_test(records_may_come_byte_by_byte),
         cmocka_unit_test(may_be_freed_in_callbacks_under_tls),
+        cmocka_unit_test(tls_works_in_the_sandbox_of_a_role),
         cmocka_unit_test(a_self_signed_certificate_verifies_for_its_names_only),
         cmocka_unit_test(bad_pems_and_foreign_keys_are_refused),
     };
