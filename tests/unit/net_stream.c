@@ -355,7 +355,7 @@ static void starttls_after_the_peers_end_closes(void **state)
     assert_int_equal(tls_context_new(&pair, 1, NULL, &x.tls), ERR_OK);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
     x.side.s = stream_new(x.side.loop, fds[0], &events, &x);
-    static uint8_t whole_read[STREAM_INPUT_DEFAULT / 2];
+    static uint8_t whole_read[4096 + 8192]; /* two full reads, so that a third meets the end */
     stream_set_input_max(x.side.s, sizeof whole_read * 4);
     assert_int_equal(send(fds[1], whole_read, sizeof whole_read, MSG_NOSIGNAL), sizeof whole_read);
     close(fds[1]);
