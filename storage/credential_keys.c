@@ -104,7 +104,7 @@ enum err credential_unwrap(const uint8_t ph[HASH_BYTES], uint64_t account, enum 
     uint8_t wrap_key[SEAL_KEY_BYTES];
     key_derive(ph, 2, "lkwrap__", wrap_key);
     put_associated(&associated, account, kind);
-    buf_init(&secrets, VAULT_SECRET_BYTES);
+    buf_init(&secrets, 4 * VAULT_SECRET_BYTES);
     enum err e = seal_blob_open(wrap_key, buf_slice(&associated), wrap, &secrets);
     if (!e && secrets.n != VAULT_SECRET_BYTES)
         e = ERR_DAMAGED;

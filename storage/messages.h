@@ -37,7 +37,8 @@ enum message_type {
     M_HASH_REPLY,       /* req, err u16, fixed 32 */
     /* auth <-> retrieval */
     M_ATTACH,           /* session_attach.h; one fd */
-    M_DETACH,           /* retrieval->auth: session u64 */
+    M_DETACH,           /* session u64. retrieval->auth: it is over. auth->retrieval: end it, its
+                           credential was revoked */
     /* auth -> store */
     M_SESSION_OPEN,     /* req, session u64, role u8, instance u32, account u64, scopes u8 */
     M_SESSION_OPENED,   /* req, err u16 */

@@ -101,7 +101,7 @@ enum err proof_cache_get(struct proof_cache *p, uint64_t account, int64_t creden
     if (!e || e->account != account || e->credential != credential || now_ms >= e->until_ms)
         return ERR_NOT_FOUND;
     hash_with(p->name_key + HASH_BYTES, account, password, key);
-    buf_init(&secrets, VAULT_SECRET_BYTES);
+    buf_init(&secrets, 4 * VAULT_SECRET_BYTES);
     enum err err = seal_blob_open(key, slice_of(name, sizeof name), slice_of(e->sealed, e->sealed_n),
         &secrets);
     if (!err && secrets.n == VAULT_SECRET_BYTES) {

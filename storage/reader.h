@@ -11,6 +11,7 @@
 #include "storage/store_client.h"
 
 struct reader;
+struct summary; /* message/summary.h */
 
 /* folder: the data folder. Opens all that it needs, so that it works inside the sandbox. */
 enum err reader_open(const char *folder, struct reader **out) MUST_CHECK;
