@@ -33,18 +33,18 @@ enum {
 static const char *const sqls[SQL_COUNT] = {
     [SQL_ACCOUNT_BY_ADDRESS] = "SELECT " ACCOUNT_COLUMNS " FROM account WHERE address = :address",
     [SQL_ACCOUNT_ALL] = "SELECT " ACCOUNT_COLUMNS " FROM account ORDER BY address",
-    [SQL_ACCOUNT_ADD] = "INSERT INTO account(" ACCOUNT_COLUMNS ") VALUES(:id, :address, :state, :app_salt,"
-        " :vault, :generation, :public_key, :created)",
+    [SQL_ACCOUNT_ADD] = ("INSERT INTO account(" ACCOUNT_COLUMNS ") VALUES(:id, :address, :state, :app_salt,"
+        " :vault, :generation, :public_key, :created)"),
     [SQL_ACCOUNT_STATE] = "UPDATE account SET state = :state WHERE id = :id",
     [SQL_ACCOUNT_REMOVE] = "DELETE FROM account WHERE id = :id",
-    [SQL_CREDENTIAL_OF] = "SELECT " CREDENTIAL_COLUMNS " FROM credential WHERE account = :account"
-        " ORDER BY kind, label",
+    [SQL_CREDENTIAL_OF] = ("SELECT " CREDENTIAL_COLUMNS " FROM credential WHERE account = :account"
+        " ORDER BY kind, label"),
     [SQL_CREDENTIAL_COUNT] = "SELECT count(*) FROM credential WHERE account = :account",
-    [SQL_CREDENTIAL_ADD] = "INSERT INTO credential(account, kind, label, scopes, salt, opslimit, memlimit,"
+    [SQL_CREDENTIAL_ADD] = ("INSERT INTO credential(account, kind, label, scopes, salt, opslimit, memlimit,"
         " verifier, wrap, created) VALUES(:account, :kind, :label, :scopes, :salt, :opslimit, :memlimit,"
-        " :verifier, :wrap, :created)",
-    [SQL_CREDENTIAL_REMOVE] = "DELETE FROM credential WHERE account = :account AND kind = :kind"
-        " AND label = :label",
+        " :verifier, :wrap, :created)"),
+    [SQL_CREDENTIAL_REMOVE] = ("DELETE FROM credential WHERE account = :account AND kind = :kind"
+        " AND label = :label"),
     [SQL_CREDENTIAL_REMOVE_ALL] = "DELETE FROM credential WHERE account = :account",
     [SQL_CREDENTIAL_TOUCH] = "UPDATE credential SET last_used = :now WHERE id = :id",
 };
