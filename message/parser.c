@@ -124,6 +124,7 @@ void message_parser_reset(struct message_parser *p)
     p->is_finished = false;
     p->field = FIELD_NONE;
     p->frame_n = p->open_boundaries = 0;
+    memset(p->first_bytes, 0, sizeof p->first_bytes);
     p->capture = NULL;
     buf_reset(&p->plain);
     buf_reset(&p->html);
@@ -281,10 +282,18 @@ static size_t feed_header(struct message_parser *p, struct slice piece)
     return n;
 }
 
+/* Whether the line that begins here may be a delimiter, as far as its first bytes tell. */
+static bool may_be_delimiter(const struct message_parser *p, struct slice piece)
+{
+    if (piece.p[0] != '-' || !p->open_boundaries)
+        return false;
+    return piece.n < 3 || (piece.p[1] == '-' && p->first_bytes[piece.p[2]]);
+}
+
 static size_t feed_body(struct message_parser *p, struct slice piece)
 {
-    bool is_candidate = p->line == LINE_HELD ||
-        (p->line == LINE_START && piece.p[0] == '-' && p->open_boundaries);
+    bool is_candidate =
+        p->line == LINE_HELD || (p->line == LINE_START && may_be_delimiter(p, piece));
     struct scan scan = {0};
     size_t n;
     if (is_candidate) {

@@ -265,13 +265,14 @@ static void on_param(void *ctx, struct slice name, struct slice value)
     s->param_count++;
 }
 
+/* Types may use the space of parts: a part whose type is lost is worse than a lost file name. */
 static struct slice keep_lower(struct message_parser *p, struct slice s)
 {
     uint8_t lower[64];
     s.n = s.n < sizeof lower ? s.n : sizeof lower;
     for (size_t i = 0; i < s.n; i++)
         lower[i] = ascii_lower(s.p[i]);
-    return parser_keep(p, slice_of(lower, s.n), sizeof lower, string_ceiling(p));
+    return parser_keep(p, slice_of(lower, s.n), sizeof lower, COST_PARTS_MAX);
 }
 
 /* RFC 2045 section 5.1. A value that is none gives the default type (section 5.2), its parameters
@@ -285,7 +286,9 @@ static void take_type(struct message_parser *p, struct slice value)
     if (type.n && value.n && value.p[0] == '/') {
         value = slice_from(value, 1);
         struct slice subtype = params_token(&value, '/');
-        if (subtype.n) {
+        if (summary_common_type(type, subtype, &part->type, &part->subtype)) {
+            /* costs the record nothing */
+        } else if (subtype.n) {
             part->type = keep_lower(p, type);
             part->subtype = keep_lower(p, subtype);
         }

@@ -163,6 +163,7 @@ void parser_header_end(struct message_parser *p, uint64_t at)
     } else if (frame->boundary_n) {
         struct slice boundary = slice_of(frame->boundary, frame->boundary_n);
         p->hashes[p->frame_n - 1] = hash_of(hash_more(HASH_START, boundary));
+        p->first_bytes[boundary.p[0]]++;
         p->open_boundaries++;
     }
 }
@@ -195,8 +196,11 @@ static void add_empty_child(struct message_parser *p)
 
 static void close_boundary(struct message_parser *p, size_t i)
 {
-    p->open_boundaries -= p->hashes[i] != 0;
+    if (p->hashes[i] == 0)
+        return;
     p->hashes[i] = 0;
+    p->first_bytes[p->frames[i].boundary[0]]--;
+    p->open_boundaries--;
 }
 
 static void close_top(struct message_parser *p, struct ending *e)

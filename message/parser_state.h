@@ -29,7 +29,7 @@
 #define COST_TOP_MAX (20 * 1024)
 #define COST_STRINGS_MAX (32 * 1024)
 #define COST_PARTS_MAX (47 * 1024)
-#define COST_PART 40
+#define COST_PART 28
 #define COST_ENVELOPE 24
 #define COST_STRING 3
 #define COST_ADDRESS 12
@@ -106,6 +106,7 @@ struct message_parser {
     size_t frame_n;
     size_t open_boundaries;
     uint32_t hashes[MIME_DEPTH_MAX]; /* of the boundaries; 0 where there is none */
+    uint8_t first_bytes[256];        /* how many of them begin with a byte */
 
     /* Raw text for the preview: the first text/plain and the first text/html part. */
     struct buf *capture; /* NULL, or one of the two */
@@ -144,6 +145,10 @@ void parser_make_preview(struct message_parser *p);
  * When `on` answers false the reading ends, but for the end of a group that was begun. */
 typedef bool (*address_list_fn)(void *ctx, const struct summary_address *a);
 void address_list_read(struct slice value, address_list_fn on, void *ctx);
+
+/* summary.c: the type in lower case, for ever valid, when it is one that the record writes as a byte. */
+bool summary_common_type(struct slice type, struct slice subtype, struct slice *out_type,
+    struct slice *out_subtype);
 
 /* params.c: "; name=value; …" with RFC 2231; at most PARAMS_MAX pieces are read. Calls `on` for each
  * parameter; the strings are valid in the call. */

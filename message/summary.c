@@ -11,7 +11,7 @@
  * Numbers are varints, strings have their length before them. A part's offsets are counted from the
  * part before it and from its own header. Frequent types and encodings are one byte. The letter's
  * own envelope comes first, so that a listing reads no further. */
-#include "message/summary.h"
+#include "message/parser_state.h"
 
 #include "base/wire.h"
 
@@ -61,6 +61,19 @@ static const struct slice ENCODINGS[] = {WORD("7BIT"), WORD("7bit"), WORD("8bit"
     WORD("base64"), WORD("BASE64"), WORD("quoted-printable"), WORD("QUOTED-PRINTABLE"),
     WORD("Quoted-Printable"), WORD("binary"), WORD("Base64")};
 #define ENCODINGS_COUNT (sizeof ENCODINGS / sizeof *ENCODINGS)
+
+bool summary_common_type(struct slice type, struct slice subtype, struct slice *out_type,
+    struct slice *out_subtype)
+{
+    for (size_t i = 0; i < TYPES_COUNT; i++)
+        if (subtype.n == TYPES[i][1].n && slice_equal_nocase(type, TYPES[i][0]) &&
+            slice_equal_nocase(subtype, TYPES[i][1])) {
+            *out_type = TYPES[i][0];
+            *out_subtype = TYPES[i][1];
+            return true;
+        }
+    return false;
+}
 
 static unsigned bit(bool set, unsigned value)
 {
