@@ -329,7 +329,7 @@ bool address_split_detail(struct slice canonical, struct buf *out_base, struct s
         return false;
     struct slice local = slice_sub(canonical, 0, at - 1);
     size_t plus = slice_find_byte(local, '+');
-    if (plus == 0 || plus == local.n)
+    if (plus == 0 || plus == local.n || local.p[plus - 1] == '.')
         return false;
     buf_put(out_base, slice_sub(local, 0, plus));
     buf_put(out_base, slice_from(canonical, at - 1));

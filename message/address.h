@@ -32,7 +32,7 @@ enum err address_canonical(const struct address *a, struct buf *out) MUST_CHECK;
 /* Domain alone: lower-case A-labels, trailing dot dropped, checked. */
 enum err domain_canonical(struct slice domain, struct buf *out) MUST_CHECK;
 /* Cuts "+detail" off a canonical address: base is "local@domain" appended to out_base, out_detail
- * borrows; false when there is none. */
+ * borrows; false when there is none (or what is before it would be no local part: "+a@b", "a.+b@c"). */
 bool address_split_detail(struct slice canonical, struct buf *out_base, struct slice *out_detail);
 
 #endif

@@ -18,7 +18,7 @@ static void an_addr_spec_is_judged_by_the_grammar_of_smtp(void **state)
     (void)state;
     static const char *const good[] = {"a@b", "jane.doe@example.org", "\"a b\"@c", "\"\"@c",
         "a%b!c@d.example", "\"a@b\"@c", "\"a\\\"b\"@c", "x@[192.0.2.1]", "x@[IPv6:2001:db8::1]",
-        "j\xc3\xb6rg@b\xc3\xbc" "cher.example", "a+b@c", "=?x?=@c", "a@1.2.3.4", "a@xn--bcher-kva.example"};
+        "j\xc3\xb6rg@\xc3\xbc.example", "a+b@c", "=?x?=@c", "a@1.2.3.4", "a@xn--bcher-kva.example"};
     static const char *const bad[] = {"", "a", "@", "a@", "@b", "a@b.", "a@.b", "a@b..c", ".a@b",
         "a.@b", "a..b@c", "a b@c", " a@b", "a@b ", "a@b>", "<a@b>", "a@-b", "a@b-", "a@b_c", "a@b@c",
         "\"a@b", "\"a\"b@c", "a\"b\"@c", "\"a\nb\"@c", "a\r@b", "a@[1.2.3]", "a@[1.2.3.4", "a@[]",
@@ -180,7 +180,7 @@ static void detail_is_cut_off_at_the_first_plus(void **state)
     (void)state;
     static const char *const cases[][3] = {{"jane+shop@x", "jane@x", "shop"},
         {"jane+a+b@x", "jane@x", "a+b"}, {"jane+@x", "jane@x", ""}, {"jane@x+y", NULL, NULL},
-        {"+jane@x", NULL, NULL}, {"\"a+b c\"@x", NULL, NULL}, {"jane", NULL, NULL}};
+        {"+jane@x", NULL, NULL}, {"jane.+a@x", NULL, NULL}, {"\"a+b c\"@x", NULL, NULL}, {"jane", NULL, NULL}};
     struct buf base;
     buf_init(&base, ADDRESS_MAX);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
