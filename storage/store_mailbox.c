@@ -106,8 +106,9 @@ enum err store_do_mailbox_create(struct store *s, struct store_work *w)
     if (!take_name(&w->body, &n))
         return ERR_SYNTAX;
     enum err e = check_parent(s, w->account, parent, 0);
-    if (!e)
-        e = find_by_name(s, w->account, parent, &n, &id, &noselect);
+    if (e)
+        return e;
+    e = find_by_name(s, w->account, parent, &n, &id, &noselect);
     if (!e && !noselect)
         return ERR_EXISTS;
     bool is_new = e == ERR_NOT_FOUND;
@@ -140,8 +141,9 @@ enum err store_do_mailbox_rename(struct store *s, struct store_work *w)
         e = ERR_DENIED; /* the client moves its letters to a new mailbox instead (RFC 9051 6.3.6) */
     if (!e)
         e = check_parent(s, w->account, parent, id);
-    if (!e)
-        e = find_by_name(s, w->account, parent, &n, &other, &noselect);
+    if (e)
+        return e;
+    e = find_by_name(s, w->account, parent, &n, &other, &noselect);
     if (e != ERR_NOT_FOUND)
         return e ? e : ERR_EXISTS;
     struct stmt *q = db_use(s->mail, SQL_MAILBOX_RENAME);
