@@ -180,8 +180,8 @@ enum err seal_blob_open(const uint8_t key[SEAL_KEY_BYTES], struct slice associat
     if (sealed.n < BLOB_HEAD + TAG_BYTES || sealed.p[0] != SEAL_XCHACHA20POLY1305)
         return ERR_DAMAGED;
     size_t text = sealed.n - BLOB_HEAD - TAG_BYTES;
-    /* One byte more, so that an empty text has a place too. */
-    uint8_t *room = buf_room(out, text + 1);
+    /* An empty text has a place too. */
+    uint8_t *room = buf_room(out, text + (text == 0));
     if (!room)
         return ERR_TOO_BIG;
     enum err e = aead_open(key, sealed.p + 1, associated, slice_from(sealed, BLOB_HEAD), room);

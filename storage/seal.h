@@ -23,7 +23,7 @@
 /* Letter text per chunk: sealed and incompressible it still fits one 64 KiB database page and one
  * channel message. */
 #define CHUNK_TEXT_BYTES 64512
-/* The trace header that is known only at the end: sealed as a chunk of this number. */
+/* The trace header that is known only at the end: sealed as a chunk of this number, is_last true. */
 #define CHUNK_PREFIX UINT32_MAX
 #define CHUNK_COUNT_MAX 65000   /* 4.1 GB */
 
