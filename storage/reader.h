@@ -77,7 +77,8 @@ struct mail_cursor;
 /* UIDs first..last (UINT32_MAX: to the end), ascending. One cursor at a time per reader. */
 enum err mail_cursor_open(struct reader *r, uint64_t mailbox, uint32_t first, uint32_t last,
     unsigned want, struct mail_cursor **out) MUST_CHECK;
-/* Only mails whose modseq is above `since`, ascending by UID. */
+/* Only mails whose modseq is above `since`, ascending by UID; rows alone. Costs as much as there are
+ * changes; holds no transaction. */
 enum err mail_cursor_open_changed(struct reader *r, uint64_t mailbox, uint64_t since,
     struct mail_cursor **out) MUST_CHECK;
 /* ERR_NOT_FOUND at the end. ERR_AGAIN: the writer is in the way for a moment, close and come again. */
@@ -86,7 +87,8 @@ void mail_cursor_close(struct mail_cursor *c);
 
 /* Of the row that next() gave last. The summary's strings borrow from memory that lives until the next
  * call of next, summary or close. ERR_DAMAGED: this letter's seal or record does not verify (logged
- * once); ERR_KEY_MISSING: another generation's. ERR_UNSUPPORTED: stale version, re-parse. `prefix` is the
+ * once); ERR_KEY_MISSING: another generation's or vault's. The caller gives the arrays back by
+ * summary_clear(). ERR_UNSUPPORTED: stale version, re-parse. `prefix` is the
  * number of bytes that stand before the letter that was parsed (owner prefix and trace header): add it
  * to every offset of the summary and to header_size. */
 enum err mail_cursor_summary(struct mail_cursor *c, bool envelope_only, struct summary *out,
@@ -102,6 +104,7 @@ struct letter_handle;
 enum err letter_handle_open(struct reader *r, uint64_t mailbox, uint32_t uid, struct letter_handle **out)
     MUST_CHECK;
 void letter_handle_close(struct letter_handle *h);
+/* As mail_cursor_read. ERR_NOT_FOUND: the letter is gone for good. */
 enum err letter_handle_read(struct letter_handle *h, uint64_t offset, size_t n, struct buf *out) MUST_CHECK;
 const struct mail_row *letter_handle_row(const struct letter_handle *h);
 /* As mail_cursor_summary; strings live as long as the handle. */
@@ -124,7 +127,8 @@ struct quota_info {
 enum err reader_quota(struct reader *r, uint64_t account, struct quota_info *out) MUST_CHECK;
 
 /* Wraps of the account's vault not yet adopted, at most max: K is opened, and wrapped anew under the
- * symmetric key, after the summary's seal verified. The caller sends them by store_adopt(). */
+ * symmetric key, after the summary's seal verified. The caller sends them by store_adopt(). Each call
+ * goes on behind the last one's letters; 0 of them: the end was reached, the next call begins anew. */
 enum err reader_adoptions(struct reader *r, struct store_adoption *out, size_t max, size_t *out_n)
     MUST_CHECK;
 

@@ -107,7 +107,7 @@ enum err summary_open(const struct letter_keys *k, struct slice sealed, struct b
 
 /* What differs per owner and stands on top of the letter (Delivered-To): wrap.prefix. Under the summary
  * subkey, bound to the letter and to the vault whose wrap it stands in. ERR_TOO_BIG beyond the limit. */
-#define OWNER_PREFIX_MAX 2048
+#define OWNER_PREFIX_MAX 512
 enum err owner_prefix_seal(const struct letter_keys *k, uint64_t vault, struct slice text,
     struct buf *out) MUST_CHECK;
 enum err owner_prefix_open(const struct letter_keys *k, uint64_t vault, struct slice sealed,
