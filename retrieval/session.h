@@ -12,6 +12,7 @@
 #ifndef RETRIEVAL_SESSION_H
 #define RETRIEVAL_SESSION_H
 
+#include "message/summary.h"
 #include "storage/reader.h"
 #include "storage/role.h"
 #include "storage/session_attach.h"
@@ -60,6 +61,7 @@ struct retrieval {
     struct timer *linger;
     struct timer *adopt;
     bool is_adopting;
+    struct imap_shared *imap;    /* what IMAP sessions share; owned by retrieval/imap */
 };
 
 /* ops->on_turn follows, from the loop, after what else is ready. Asking twice is asking once. */
@@ -71,5 +73,7 @@ void retrieval_session_end(struct retrieval_session *s);
  * it; id, protocol and the links are the caller's to set. The keys are in r->keys. */
 struct retrieval_session *imap_session_new(struct retrieval *r, const struct session_attach *a, int fd);
 struct retrieval_session *pop3_session_new(struct retrieval *r, const struct session_attach *a, int fd);
+/* Frees r->imap, which the first IMAP session made; r->imap may be NULL. */
+void imap_shared_free(struct retrieval *r);
 
 #endif
