@@ -1,0 +1,29 @@
+/* The table of commands, and the little that is shared by how they parse. */
+#ifndef RETRIEVAL_IMAP_COMMANDS_H
+#define RETRIEVAL_IMAP_COMMANDS_H
+
+#include "retrieval/imap/session.h"
+
+/* What clients are told after the login. */
+extern const char imap_capabilities[];
+
+/* NULL: no such command. */
+const struct imap_command *imap_command_find(struct slice name);
+/* For tests: all of them. */
+const struct imap_command *imap_command_at(size_t i);
+
+/* Each family's commands, defined in cmd_*.c. */
+extern const struct imap_command imap_cmd_append;
+extern const struct imap_command imap_cmd_capability, imap_cmd_noop, imap_cmd_check, imap_cmd_logout,
+    imap_cmd_id, imap_cmd_enable, imap_cmd_namespace, imap_cmd_idle;
+extern const struct imap_command imap_cmd_copy, imap_cmd_move;
+extern const struct imap_command imap_cmd_close, imap_cmd_unselect, imap_cmd_expunge;
+extern const struct imap_command imap_cmd_fetch;
+extern const struct imap_command imap_cmd_list, imap_cmd_lsub, imap_cmd_status;
+extern const struct imap_command imap_cmd_create, imap_cmd_delete, imap_cmd_rename, imap_cmd_subscribe,
+    imap_cmd_unsubscribe;
+extern const struct imap_command imap_cmd_search;
+extern const struct imap_command imap_cmd_select, imap_cmd_examine;
+extern const struct imap_command imap_cmd_store;
+
+#endif
