@@ -120,6 +120,8 @@ static enum err tell_range(struct imap_session *s, struct store *w)
 static enum imap_step tell(struct imap_session *s, struct store *w)
 {
     for (; w->tell_range < w->uids.n; w->tell_range++) {
+        if (imap_slice_is_over(s))
+            return IMAP_STEP_AGAIN;
         enum err e = tell_range(s, w);
         if (e == ERR_LIMIT)
             return IMAP_STEP_ROOM;
