@@ -1,0 +1,259 @@
+/* SEARCH and UID SEARCH, with the RETURN options of RFC 4731 (MIN MAX ALL COUNT). Goes through the mailbox
+ * in slices; a plain SEARCH is answered as it goes, so that a session never holds its results. */
+#include "base/clock.h"
+#include "retrieval/imap/commands.h"
+#include "retrieval/imap/keywords.h"
+#include "retrieval/imap/search_program.h"
+
+#define SEARCH_BUSY_MAX 200
+
+enum { RETURN_MIN = 1, RETURN_MAX = 2, RETURN_ALL = 4, RETURN_COUNT = 8 };
+
+struct search {
+    struct search_program program;
+    bool is_extended;
+    unsigned returns;
+    /* while it runs */
+    enum { SEARCH_BEGIN, SEARCH_ROWS, SEARCH_TELL } phase;
+    uint32_t next_uid;
+    unsigned busy_count;
+    uint64_t found;
+    uint32_t least;
+    uint32_t most;
+    struct uid_set all;
+    uint64_t unread_count;
+    int64_t now;
+    size_t tell_at;
+};
+
+static void parse_return(struct imap_cursor *c, struct search *w)
+{
+    imap_space(c);
+    imap_open(c);
+    while (imap_peek(c) != ')' && !imap_failed(c)) {
+        if (imap_take_word(c, "MIN"))
+            w->returns |= RETURN_MIN;
+        else if (imap_take_word(c, "MAX"))
+            w->returns |= RETURN_MAX;
+        else if (imap_take_word(c, "ALL"))
+            w->returns |= RETURN_ALL;
+        else if (imap_take_word(c, "COUNT"))
+            w->returns |= RETURN_COUNT;
+        else
+            imap_fail(c, "MIN, MAX, ALL or COUNT was expected");
+        imap_take(c, ' ');
+    }
+    imap_close(c);
+    if (!w->returns)
+        w->returns = RETURN_ALL;
+    w->is_extended = true;
+    imap_space(c);
+}
+
+/* "SEARCH" [SP "RETURN" SP "(" ... ")"] [SP "CHARSET" SP astring] 1*(SP search-key) */
+static void parse(struct imap_cursor *c, void *work)
+{
+    struct search *w = work;
+    struct slice charset = SLICE_EMPTY;
+    imap_space(c);
+    if (imap_take_word(c, "RETURN"))
+        parse_return(c, w);
+    if (imap_take_word(c, "CHARSET")) {
+        imap_space(c);
+        charset = imap_astring(c);
+        imap_space(c);
+    }
+    search_program_parse(c, charset, &w->program);
+}
+
+static void clear(struct imap_session *s, void *work)
+{
+    struct search *w = work;
+    (void)s;
+    search_program_clear(&w->program);
+    uid_set_clear(&w->all);
+}
+
+/* Sets and keywords depend on the mailbox: they are resolved once, against the view as it is now. */
+static bool resolve(struct imap_session *s, struct search *w)
+{
+    const struct view *v = &s->selected->view;
+    for (size_t i = 0; i < w->program.n; i++) {
+        struct search_key *k = &w->program.keys[i];
+        if (k->kind == SEARCH_UIDS)
+            sequence_set_resolve(&k->set, view_last_uid(v));
+        if (k->kind == SEARCH_NUMBERS) {
+            sequence_set_resolve(&k->set, view_count(v));
+            if (k->set.n && k->set.ranges[k->set.n - 1].last > view_count(v)) {
+                imap_bad(s, "there is no message of this number");
+                return false;
+            }
+        }
+        if (k->kind == SEARCH_KEYWORD || k->kind == SEARCH_UNKEYWORD)
+            k->number = imap_keyword_bit(s->base.retrieval, k->name);
+    }
+    return true;
+}
+
+static void found(struct imap_session *s, struct search *w, uint32_t uid, uint32_t number)
+{
+    uint32_t result = s->by_uid ? uid : number;
+    if (w->found++ == 0)
+        w->least = result;
+    w->most = result;
+    if (!w->is_extended) {
+        buf_put_byte(&s->out, ' ');
+        buf_put_u64(&s->out, result);
+    } else if (w->returns & RETURN_ALL) {
+        uid_set_add(&w->all, result, result);
+    }
+}
+
+static enum err look_at(struct imap_session *s, struct search *w, struct letter_source *source, uint32_t number)
+{
+    const struct search_letter l = {source, number, s->selected->recent_from, w->now};
+    bool match = false;
+    enum err e = search_program_match(&w->program, &l, &match);
+    if (e == ERR_DAMAGED || e == ERR_KEY_MISSING || e == ERR_UNSUPPORTED) {
+        w->unread_count++; /* that letter alone cannot answer */
+        return ERR_OK;
+    }
+    if (!e && match)
+        found(s, w, source->row.uid, number);
+    return e;
+}
+
+/* ERR_NOT_FOUND: the end. ERR_OK: more, after others had their turn. */
+static enum err rows(struct imap_session *s, struct search *w, struct mail_cursor *c)
+{
+    struct letter_source source = {.cursor = c};
+    enum err e;
+    while ((e = mail_cursor_next(c, &source.row)) == ERR_OK) {
+        uint32_t number = view_number(&s->selected->view, source.row.uid);
+        if (number)
+            e = look_at(s, w, &source, number);
+        letter_source_clear(&source);
+        source.cursor = c;
+        if (e)
+            break;
+        if (source.row.uid == UINT32_MAX)
+            return ERR_NOT_FOUND;
+        w->next_uid = source.row.uid + 1;
+        if (imap_slice_is_over(s) || imap_room(s) == 0)
+            return ERR_OK;
+    }
+    return e;
+}
+
+static enum err rows_piece(struct imap_session *s, struct search *w)
+{
+    struct mail_cursor *c;
+    uint32_t last = view_last_uid(&s->selected->view);
+    if (last == 0 || w->next_uid > last)
+        return ERR_NOT_FOUND;
+    enum err e = mail_cursor_open(imap_reader(s), s->selected->mailbox, w->next_uid, last, w->program.want, &c);
+    if (e)
+        return e;
+    e = rows(s, w, c);
+    mail_cursor_close(c);
+    return e;
+}
+
+static enum imap_step finish(struct imap_session *s, struct search *w)
+{
+    if (w->unread_count)
+        imap_no(s, "[SERVERBUG] SEARCH is not complete: %llu damaged letters could not be searched",
+            (unsigned long long)w->unread_count);
+    else
+        imap_ok(s, "SEARCH completed");
+    return IMAP_STEP_DONE;
+}
+
+/* "* ESEARCH (TAG "a") UID MIN 1 MAX 9 COUNT 5 ALL 1:3,9" */
+static void put_extended_head(struct imap_session *s, struct search *w)
+{
+    buf_put_str(&s->out, "* ESEARCH (TAG \"");
+    for (size_t i = 0; i < s->tag.n; i++) {
+        if (s->tag.p[i] == '\\')
+            buf_put_byte(&s->out, '\\');
+        buf_put_byte(&s->out, s->tag.p[i]);
+    }
+    buf_put_str(&s->out, s->by_uid ? "\") UID" : "\")");
+    if (w->found && w->returns & RETURN_MIN)
+        buf_printf(&s->out, " MIN %u", w->least);
+    if (w->found && w->returns & RETURN_MAX)
+        buf_printf(&s->out, " MAX %u", w->most);
+    if (w->returns & RETURN_COUNT)
+        buf_printf(&s->out, " COUNT %llu", (unsigned long long)w->found);
+    if (w->found && w->returns & RETURN_ALL)
+        buf_put_str(&s->out, " ALL ");
+}
+
+static enum imap_step tell(struct imap_session *s, struct search *w)
+{
+    if (w->tell_at == 0)
+        put_extended_head(s, w);
+    while (w->tell_at < w->all.n) {
+        const struct uid_range *r = &w->all.ranges[w->tell_at++];
+        buf_printf(&s->out, r->first == r->last ? "%s%u" : "%s%u:%u", w->tell_at > 1 ? "," : "", r->first,
+            r->last);
+        if (w->tell_at < w->all.n && imap_room(s) == 0)
+            return IMAP_STEP_ROOM;
+    }
+    buf_put_str(&s->out, "\r\n");
+    return finish(s, w);
+}
+
+static enum imap_step begin(struct imap_session *s, struct search *w)
+{
+    if (w->program.bad_charset) {
+        imap_no(s, "[BADCHARSET (US-ASCII UTF-8 ISO-8859-1 ISO-8859-15 WINDOWS-1252)] this charset is not "
+            "known here");
+        return IMAP_STEP_DONE;
+    }
+    if (!resolve(s, w))
+        return IMAP_STEP_DONE;
+    w->now = clock_wall();
+    w->next_uid = 1;
+    w->phase = SEARCH_ROWS;
+    if (!w->is_extended)
+        buf_put_str(&s->out, "* SEARCH");
+    return IMAP_STEP_AGAIN;
+}
+
+static enum imap_step step(struct imap_session *s, void *work)
+{
+    struct search *w = work;
+    if (w->phase == SEARCH_BEGIN) {
+        enum imap_step r = begin(s, w);
+        if (r == IMAP_STEP_DONE)
+            return r;
+    }
+    if (w->phase == SEARCH_TELL)
+        return tell(s, w);
+    enum err e = rows_piece(s, w);
+    if (e == ERR_OK)
+        return imap_room(s) == 0 ? IMAP_STEP_ROOM : IMAP_STEP_AGAIN;
+    if (e == ERR_AGAIN && ++w->busy_count < SEARCH_BUSY_MAX)
+        return IMAP_STEP_AGAIN;
+    if (e == ERR_NOT_FOUND && w->is_extended) {
+        w->phase = SEARCH_TELL;
+        return tell(s, w);
+    }
+    if (!w->is_extended)
+        buf_put_str(&s->out, "\r\n");
+    if (e == ERR_NOT_FOUND)
+        return finish(s, w);
+    imap_no(s, "[SERVERBUG] SEARCH failed: the mailbox could not be read");
+    return IMAP_STEP_DONE;
+}
+
+const struct imap_command imap_cmd_search = {
+    .name = "SEARCH",
+    .states = IMAP_STATE_SELECTED,
+    .flags = IMAP_CMD_UID | IMAP_CMD_KEEPS_NUMBERS,
+    .work_size = sizeof(struct search),
+    .parse = parse,
+    .step = step,
+    .clear = clear,
+};

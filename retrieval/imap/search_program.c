@@ -1,0 +1,364 @@
+/* Parsing SEARCH programs, and the keys that a row or a header answers; see search_program.h. Bodies are
+ * search_text.c's matter. */
+#include "retrieval/imap/search_program.h"
+
+#include "message/decode.h"
+#include "message/header.h"
+#include "retrieval/imap/search_text.h"
+
+#define DAY_SECONDS 86400
+
+/* What follows the name of a key. */
+enum argument { TAKES_NOTHING, TAKES_DATE, TAKES_NUMBER, TAKES_TEXT, TAKES_KEYWORD, TAKES_HEADER, TAKES_SET,
+    TAKES_KEY, TAKES_TWO_KEYS };
+
+struct key_name {
+    const char *name;
+    enum search_kind kind;
+    enum argument argument;
+    uint64_t number;
+    const char *header;
+};
+
+static const struct key_name names[] = {
+    {"ALL", SEARCH_ALL, TAKES_NOTHING, 0, NULL},
+    {"ANSWERED", SEARCH_FLAG, TAKES_NOTHING, FLAG_ANSWERED, NULL},
+    {"BCC", SEARCH_HEADER, TAKES_TEXT, 0, "Bcc"},
+    {"BEFORE", SEARCH_BEFORE, TAKES_DATE, 0, NULL},
+    {"BODY", SEARCH_BODY, TAKES_TEXT, 0, NULL},
+    {"CC", SEARCH_HEADER, TAKES_TEXT, 0, "Cc"},
+    {"DELETED", SEARCH_FLAG, TAKES_NOTHING, FLAG_DELETED, NULL},
+    {"DRAFT", SEARCH_FLAG, TAKES_NOTHING, FLAG_DRAFT, NULL},
+    {"FLAGGED", SEARCH_FLAG, TAKES_NOTHING, FLAG_FLAGGED, NULL},
+    {"FROM", SEARCH_HEADER, TAKES_TEXT, 0, "From"},
+    {"HEADER", SEARCH_HEADER, TAKES_HEADER, 0, NULL},
+    {"KEYWORD", SEARCH_KEYWORD, TAKES_KEYWORD, 0, NULL},
+    {"LARGER", SEARCH_LARGER, TAKES_NUMBER, 0, NULL},
+    {"NEW", SEARCH_NEW, TAKES_NOTHING, 0, NULL},
+    {"NOT", SEARCH_NOT, TAKES_KEY, 0, NULL},
+    {"OLD", SEARCH_OLD, TAKES_NOTHING, 0, NULL},
+    {"OLDER", SEARCH_OLDER, TAKES_NUMBER, 0, NULL},
+    {"ON", SEARCH_ON, TAKES_DATE, 0, NULL},
+    {"OR", SEARCH_OR, TAKES_TWO_KEYS, 0, NULL},
+    {"RECENT", SEARCH_RECENT, TAKES_NOTHING, 0, NULL},
+    {"SEEN", SEARCH_FLAG, TAKES_NOTHING, FLAG_SEEN, NULL},
+    {"SENTBEFORE", SEARCH_SENTBEFORE, TAKES_DATE, 0, NULL},
+    {"SENTON", SEARCH_SENTON, TAKES_DATE, 0, NULL},
+    {"SENTSINCE", SEARCH_SENTSINCE, TAKES_DATE, 0, NULL},
+    {"SINCE", SEARCH_SINCE, TAKES_DATE, 0, NULL},
+    {"SMALLER", SEARCH_SMALLER, TAKES_NUMBER, 0, NULL},
+    {"SUBJECT", SEARCH_HEADER, TAKES_TEXT, 0, "Subject"},
+    {"TEXT", SEARCH_TEXT, TAKES_TEXT, 0, NULL},
+    {"TO", SEARCH_HEADER, TAKES_TEXT, 0, "To"},
+    {"UID", SEARCH_UIDS, TAKES_SET, 0, NULL},
+    {"UNANSWERED", SEARCH_UNFLAG, TAKES_NOTHING, FLAG_ANSWERED, NULL},
+    {"UNDELETED", SEARCH_UNFLAG, TAKES_NOTHING, FLAG_DELETED, NULL},
+    {"UNDRAFT", SEARCH_UNFLAG, TAKES_NOTHING, FLAG_DRAFT, NULL},
+    {"UNFLAGGED", SEARCH_UNFLAG, TAKES_NOTHING, FLAG_FLAGGED, NULL},
+    {"UNKEYWORD", SEARCH_UNKEYWORD, TAKES_KEYWORD, 0, NULL},
+    {"UNSEEN", SEARCH_UNFLAG, TAKES_NOTHING, FLAG_SEEN, NULL},
+    {"YOUNGER", SEARCH_YOUNGER, TAKES_NUMBER, 0, NULL},
+};
+
+struct parser {
+    struct imap_cursor *c;
+    struct search_program *p;
+    struct slice charset;
+};
+
+static void parse_key(struct parser *x, unsigned depth);
+
+/* NULL when there are too many. */
+static struct search_key *new_key(struct parser *x, enum search_kind kind)
+{
+    if (x->p->n == SEARCH_KEYS_MAX) {
+        imap_fail(x->c, "the search has too many keys");
+        return NULL;
+    }
+    struct search_key *k = &x->p->keys[x->p->n++];
+    *k = (struct search_key){.kind = kind, .end = (uint16_t)x->p->n};
+    buf_init(&k->needle, 16 * SEARCH_NEEDLE_MAX);
+    return k;
+}
+
+static void take_needle(struct parser *x, struct search_key *k)
+{
+    struct slice text = imap_astring(x->c);
+    struct buf utf8;
+    if (text.n > SEARCH_NEEDLE_MAX) {
+        imap_fail(x->c, "what is searched for is too long");
+        return;
+    }
+    buf_init(&utf8, 4 * SEARCH_NEEDLE_MAX);
+    if (x->charset.n)
+        decode_charset(x->charset, text, &utf8);
+    else
+        buf_put(&utf8, text);
+    decode_fold(buf_slice(&utf8), &k->needle);
+    buf_wipe(&utf8);
+}
+
+static void parse_list(struct parser *x, unsigned depth)
+{
+    do
+        parse_key(x, depth);
+    while (imap_take(x->c, ' ') && !imap_failed(x->c));
+}
+
+static void take_argument(struct parser *x, const struct key_name *n, struct search_key *k, unsigned depth)
+{
+    if (n->argument != TAKES_NOTHING)
+        imap_space(x->c);
+    switch (n->argument) {
+    case TAKES_NOTHING:
+        break;
+    case TAKES_DATE:
+        k->number = (uint64_t)imap_date(x->c);
+        break;
+    case TAKES_NUMBER:
+        k->number = imap_number64(x->c);
+        break;
+    case TAKES_HEADER:
+        k->name = imap_astring(x->c);
+        imap_space(x->c);
+        take_needle(x, k);
+        break;
+    case TAKES_TEXT:
+        k->name = n->header ? slice_str(n->header) : SLICE_EMPTY;
+        take_needle(x, k);
+        break;
+    case TAKES_KEYWORD:
+        k->name = imap_atom(x->c);
+        break;
+    case TAKES_SET:
+        sequence_set_parse(x->c, &k->set);
+        break;
+    case TAKES_TWO_KEYS:
+        parse_key(x, depth + 1);
+        imap_space(x->c);
+        parse_key(x, depth + 1);
+        break;
+    case TAKES_KEY:
+        parse_key(x, depth + 1);
+        break;
+    }
+}
+
+static const struct key_name *find_name(struct slice name)
+{
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (slice_equal_nocase(name, slice_str(names[i].name)))
+            return &names[i];
+    return NULL;
+}
+
+static unsigned want_of(enum search_kind kind)
+{
+    switch (kind) {
+    case SEARCH_HEADER:
+    case SEARCH_BODY:
+    case SEARCH_TEXT:
+        return MAIL_WANT_SUMMARY | MAIL_WANT_CONTENT;
+    case SEARCH_SENTBEFORE:
+    case SEARCH_SENTON:
+    case SEARCH_SENTSINCE:
+        return MAIL_WANT_SUMMARY | MAIL_WANT_CONTENT; /* a damaged summary is made anew from the content */
+    default:
+        return MAIL_WANT_ROW;
+    }
+}
+
+/* search-key: a name with its argument, a sequence set, or a list in parentheses. */
+static void parse_key(struct parser *x, unsigned depth)
+{
+    int next = imap_peek(x->c);
+    size_t index = x->p->n;
+    if (depth > SEARCH_DEPTH_MAX)
+        imap_fail(x->c, "the search is nested too deeply");
+    if (imap_failed(x->c))
+        return;
+    if (next == '(') {
+        imap_open(x->c);
+        if (new_key(x, SEARCH_AND))
+            parse_list(x, depth + 1);
+        imap_close(x->c);
+    } else if (next == '*' || (next >= '0' && next <= '9')) {
+        struct search_key *k = new_key(x, SEARCH_NUMBERS);
+        if (k)
+            sequence_set_parse(x->c, &k->set);
+    } else {
+        const struct key_name *n = find_name(imap_atom(x->c));
+        struct search_key *k = n ? new_key(x, n->kind) : NULL;
+        if (!n)
+            imap_fail(x->c, "there is no such search key");
+        if (!k)
+            return;
+        k->number = n->number;
+        x->p->want |= want_of(n->kind);
+        take_argument(x, n, k, depth);
+    }
+    if (index < x->p->n)
+        x->p->keys[index].end = (uint16_t)x->p->n;
+}
+
+static bool charset_is_known(struct slice charset)
+{
+    return charset.n == 0 || slice_equal_nocase(charset, SLICE("UTF-8")) ||
+        slice_equal_nocase(charset, SLICE("US-ASCII")) || slice_equal_nocase(charset, SLICE("ISO-8859-1")) ||
+        slice_equal_nocase(charset, SLICE("ISO-8859-15")) || slice_equal_nocase(charset, SLICE("WINDOWS-1252"));
+}
+
+void search_program_parse(struct imap_cursor *c, struct slice charset, struct search_program *out)
+{
+    struct parser x = {c, out, charset};
+    *out = (struct search_program){.bad_charset = !charset_is_known(charset)};
+    out->keys = mem_new(SEARCH_KEYS_MAX * sizeof *out->keys);
+    if (!new_key(&x, SEARCH_AND))
+        return;
+    parse_list(&x, 0);
+    out->keys[0].end = (uint16_t)out->n;
+    imap_end(c);
+}
+
+void search_program_clear(struct search_program *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        buf_wipe(&p->keys[i].needle);
+        uid_set_clear(&p->keys[i].set);
+    }
+    free(p->keys);
+    *p = (struct search_program){0};
+}
+
+/* --- matching --- */
+
+static int64_t day_of(int64_t seconds)
+{
+    int64_t day = seconds / DAY_SECONDS;
+    return seconds % DAY_SECONDS < 0 ? day - 1 : day;
+}
+
+static bool match_row(const struct search_key *k, const struct search_letter *l)
+{
+    const struct mail_row *row = &l->source->row;
+    int64_t day = day_of(row->internal_date);
+    int64_t wanted = day_of((int64_t)k->number);
+    int64_t limit = l->now - (int64_t)(k->number < INT32_MAX ? k->number : INT32_MAX);
+    bool recent = row->uid >= l->recent_from;
+    switch (k->kind) {
+    case SEARCH_ALL:
+        return true;
+    case SEARCH_FLAG:
+    case SEARCH_KEYWORD:
+        return (row->flags & k->number) != 0;
+    case SEARCH_UNFLAG:
+    case SEARCH_UNKEYWORD:
+        return (row->flags & k->number) == 0;
+    case SEARCH_RECENT:
+        return recent;
+    case SEARCH_OLD:
+        return !recent;
+    case SEARCH_NEW:
+        return recent && !(row->flags & FLAG_SEEN);
+    case SEARCH_BEFORE:
+        return day < wanted;
+    case SEARCH_ON:
+        return day == wanted;
+    case SEARCH_SINCE:
+        return day >= wanted;
+    case SEARCH_LARGER:
+        return row->size > k->number;
+    case SEARCH_SMALLER:
+        return row->size < k->number;
+    case SEARCH_OLDER:
+        return row->internal_date <= limit;
+    case SEARCH_YOUNGER:
+        return row->internal_date >= limit;
+    case SEARCH_UIDS:
+        return uid_set_has(&k->set, row->uid);
+    case SEARCH_NUMBERS:
+        return uid_set_has(&k->set, l->number);
+    default:
+        return false;
+    }
+}
+
+/* The day that the Date field names, in its own zone ("disregarding time and timezone"). */
+static enum err match_sent(const struct search_key *k, const struct search_letter *l, bool *out)
+{
+    int64_t sent;
+    int zone;
+    enum err e = letter_source_summary(l->source, true);
+    *out = false;
+    if (e)
+        return e;
+    const struct summary *s = l->source->summary;
+    if (s->envelope_count == 0 || !decode_date(s->envelopes[0].fields[SUMMARY_DATE], &sent, &zone))
+        return ERR_OK;
+    int64_t day = day_of(sent + (int64_t)zone * 60);
+    int64_t wanted = day_of((int64_t)k->number);
+    *out = k->kind == SEARCH_SENTBEFORE ? day < wanted : k->kind == SEARCH_SENTON ? day == wanted : day >= wanted;
+    return ERR_OK;
+}
+
+static enum err match_header(const struct search_key *k, const struct search_letter *l, bool *out)
+{
+    struct buf header;
+    struct header_field field;
+    buf_init(&header, SEARCH_HEADER_MAX + LETTER_READ_STEP);
+    enum err e = search_read_header(l->source, &header);
+    struct slice rest = buf_slice(&header);
+    *out = false;
+    while (!e && !*out && header_next(&rest, &field))
+        if (slice_equal_nocase(field.name, k->name))
+            *out = k->needle.n == 0 || search_header_value(field.value, buf_slice(&k->needle));
+    buf_wipe(&header);
+    return e;
+}
+
+static enum err match(const struct search_program *p, size_t index, const struct search_letter *l, bool *out);
+
+static enum err match_list(const struct search_program *p, size_t index, const struct search_letter *l, bool *out)
+{
+    bool is_or = p->keys[index].kind == SEARCH_OR;
+    *out = !is_or;
+    for (size_t i = index + 1; i < p->keys[index].end; i = p->keys[i].end) {
+        enum err e = match(p, i, l, out);
+        if (e || *out == is_or)
+            return e;
+    }
+    return ERR_OK;
+}
+
+static enum err match(const struct search_program *p, size_t index, const struct search_letter *l, bool *out)
+{
+    const struct search_key *k = &p->keys[index];
+    enum err e = ERR_OK;
+    switch (k->kind) {
+    case SEARCH_AND:
+    case SEARCH_OR:
+        return match_list(p, index, l, out);
+    case SEARCH_NOT:
+        e = match(p, index + 1, l, out);
+        *out = !*out;
+        return e;
+    case SEARCH_SENTBEFORE:
+    case SEARCH_SENTON:
+    case SEARCH_SENTSINCE:
+        return match_sent(k, l, out);
+    case SEARCH_HEADER:
+        return match_header(k, l, out);
+    case SEARCH_BODY:
+    case SEARCH_TEXT:
+        return search_letter_text(l->source, k->kind == SEARCH_TEXT, buf_slice(&k->needle), out);
+    default:
+        *out = match_row(k, l);
+        return ERR_OK;
+    }
+}
+
+enum err search_program_match(const struct search_program *p, const struct search_letter *l, bool *out_match)
+{
+    *out_match = false;
+    return match(p, 0, l, out_match);
+}
