@@ -106,6 +106,17 @@ static bool global_option(struct cli *c, struct slice name, const char *value, b
     return true;
 }
 
+/* The one option that may come several times. */
+static bool listen_parse(struct cli *c, const char *value)
+{
+    enum err e = listen_set_add(&c->listeners, value);
+    if (e == ERR_LIMIT)
+        cli_misused(c, "there are more than %d sockets to listen on", ROLE_LISTENERS_MAX);
+    else if (e)
+        cli_misused(c, "--listen %s: write NAME=ADDR:PORT; see letterlock serve --help", value);
+    return e == ERR_OK;
+}
+
 /* argv[i] begins with "--". Returns how many words it took; 0: misused, and said so. */
 static int option_parse(struct cli *c, const char *word, const char *next)
 {
@@ -129,6 +140,8 @@ static int option_parse(struct cli *c, const char *word, const char *next)
             return 0;
         }
         c->values[i] = took_value ? value : "";
+        if (took_value && slice_equal(name, SLICE("listen")) && !listen_parse(c, value))
+            return 0;
     }
     if (has_value && !took_value) {
         cli_misused(c, "--%.*s takes no value", SLICE_FMT(name));

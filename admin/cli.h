@@ -7,6 +7,7 @@
 #define ADMIN_CLI_H
 
 #include "admin/link.h"
+#include "admin/listen_set.h"
 
 #define CLI_OPTIONS_MAX 10
 #define CLI_ARGUMENTS_MAX 60
@@ -61,6 +62,7 @@ struct cli {
     const char *values[CLI_OPTIONS_MAX]; /* of command->options; "" for those that take none */
     const char *arguments[CLI_ARGUMENTS_MAX];
     size_t argument_count;
+    struct listen_set listeners;   /* of --listen, which may be repeated */
     struct link *link;             /* owned; opened by the first question */
 };
 
