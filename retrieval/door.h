@@ -31,7 +31,8 @@ struct door {
     struct role_context *role;
     struct loop *loop;
     struct auth_client *auth;        /* owned */
-    struct tls_context *tls;         /* owned; NULL: no certificate */
+    struct tls_context *imap_tls;    /* owned; NULL: no certificate. Two, for their ALPN names */
+    struct tls_context *pop3_tls;
     struct door_listener listeners[DOOR_LISTENERS_MAX];
     size_t listener_count;
     struct door_session *sessions;

@@ -8,23 +8,29 @@
 #include "base/sandbox.h"
 #include "retrieval/door.h"
 
-static void take_certificates(struct door *door)
+/* Without usable certificates the old context goes on; without any there is no TLS. */
+static void take_context(const struct role_context *role, const char *alpn, struct tls_context **context)
 {
-    struct role_context *role = door->role;
     struct tls_certificate certificates[ROLE_CERTIFICATES_MAX];
     struct tls_context *tls = NULL;
     for (size_t i = 0; i < role->certificate_count; i++)
         certificates[i] = (struct tls_certificate){buf_slice(&role->certificates[i].chain_pem),
             buf_slice(&role->certificates[i].key_pem)};
-    enum err e = role->certificate_count ? tls_context_new(certificates, role->certificate_count, NULL, &tls)
+    enum err e = role->certificate_count ? tls_context_new(certificates, role->certificate_count, alpn, &tls)
                                          : ERR_NOT_FOUND;
     if (e) {
         log_event(LOG_WARNING, "no-certificate", LF("err", err_text(e)));
         return;
     }
-    if (door->tls)
-        tls_context_release(door->tls);
-    door->tls = tls;
+    if (*context)
+        tls_context_release(*context);
+    *context = tls;
+}
+
+static void take_certificates(struct door *door)
+{
+    take_context(door->role, "imap", &door->imap_tls);
+    take_context(door->role, "pop3", &door->pop3_tls);
 }
 
 static void on_certificates(struct role_context *c)

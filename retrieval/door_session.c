@@ -63,9 +63,14 @@ bool door_may_login(const struct door_session *s)
         settings_has_network(s->door->role->settings, "login.cleartext", stream_peer(s->client));
 }
 
+static struct tls_context *context_of(const struct door_session *s)
+{
+    return s->protocol == LOGIN_IMAP ? s->door->imap_tls : s->door->pop3_tls;
+}
+
 bool door_may_start_tls(const struct door_session *s)
 {
-    return s->door->tls && !stream_is_secure(s->client);
+    return context_of(s) && !stream_is_secure(s->client);
 }
 
 /* What came in clear behind the command is dropped by the stream; what was learnt is forgotten here. */
@@ -75,7 +80,7 @@ void door_start_tls(struct door_session *s)
     buf_wipe(&s->before->user);
     buf_clear(&s->before->tag);
     s->before->is_tls_next = true;
-    stream_start_tls(s->client, s->door->tls);
+    stream_start_tls(s->client, context_of(s));
 }
 
 void door_end(struct door_session *s)
@@ -288,8 +293,8 @@ void door_session_start(struct door_listener *l, int fd)
     s->client = stream_new(door->loop, fd, &client_events, s);
     stream_set_deadline(s->client, DOOR_LOGIN_MS);
     if (l->is_implicit_tls) {
-        if (door->tls)
-            stream_start_tls(s->client, door->tls);
+        if (context_of(s))
+            stream_start_tls(s->client, context_of(s));
         else
             door_end(s);
         return;
