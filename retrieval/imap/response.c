@@ -83,7 +83,7 @@ void imap_put_mailbox(struct buf *out, struct slice utf8, bool has_utf8)
 
 static void put_two(struct buf *out, int n, char blank)
 {
-    buf_put_byte(out, n >= 10 ? (uint8_t)('0' + n / 10 % 10) : (uint8_t)blank);
+    buf_put_byte(out, (uint8_t)(n >= 10 ? '0' + n / 10 % 10 : blank));
     buf_put_byte(out, (uint8_t)('0' + n % 10));
 }
 
