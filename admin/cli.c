@@ -1,6 +1,8 @@
 /* Parsing of the command line and the way of an ordinary command; see cli.h. */
 #include "admin/cli.h"
 
+#include <unistd.h>
+
 #include <stdarg.h>
 
 #include "base/clock.h"
@@ -282,6 +284,7 @@ int cli_main(int argc, char **argv)
     if (used == SIZE_MAX)
         return CLI_MISUSED;
     if (used == n) {
+        dup2(STDERR_FILENO, STDOUT_FILENO); /* it was not asked for: standard output stays empty */
         help_overview();
         return CLI_MISUSED;
     }

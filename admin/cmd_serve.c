@@ -73,7 +73,9 @@ static int run(struct cli *c)
     log_init("supervisor", LOG_INFO);
     if (c->listeners.count == 0)
         listen_set_default(&c->listeners);
-    enum err e = data_folder_open(c->folder, true, &folder);
+    enum err e = data_folder_open(c->folder, false, &folder);
+    if (e == ERR_NOT_FOUND)
+        return cli_fail(c, "nothing is set up in %s yet; begin with: letterlock setup", c->folder);
     if (e == ERR_DENIED)
         return cli_fail(c, "%s must belong to you and be closed to others (mode 0700)", c->folder);
     if (e)

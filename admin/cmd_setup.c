@@ -153,9 +153,31 @@ static int make_certificate(struct cli *c, struct setup *s)
     return status;
 }
 
+/* An interrupted set-up may be repeated; one for somebody else on a folder that is in use may not. */
+static int check_unused(struct cli *c, struct setup *s)
+{
+    struct admin_request r = {.op = SLICE("account.list")};
+    struct admin_reply reply;
+    struct buf same;
+    if (!cli_ask(c, &r, &reply) || reply.err != ERR_OK)
+        return CLI_DONE; /* the steps that follow say what is wrong */
+    buf_init(&same, 1024);
+    buf_put_str(&same, "\"address\":\"");
+    buf_put(&same, buf_slice(&s->account));
+    buf_put_byte(&same, '"');
+    bool is_used = slice_find(reply.json, SLICE("\"address\"")) != SIZE_MAX;
+    bool is_same = slice_find(reply.json, buf_slice(&same)) != SIZE_MAX;
+    buf_clear(&same);
+    if (is_used && !is_same)
+        return cli_fail(c, "this data folder is set up already; see `letterlock user add` and `domain add`");
+    return CLI_DONE;
+}
+
 static int run_steps(struct cli *c, struct setup *s)
 {
-    int status = set_setting(c, s, "hostname", buf_slice(&s->host));
+    int status = check_unused(c, s);
+    if (status == CLI_DONE)
+        status = set_setting(c, s, "hostname", buf_slice(&s->host));
     if (status == CLI_DONE)
         status = set_setting(c, s, "domain", buf_slice(&s->domain));
     if (status == CLI_DONE)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/landlock.h>
 #include <seccomp.h>
 #include <sys/prctl.h>
@@ -151,10 +152,28 @@ static enum err enter_landlock(const struct sandbox *s)
     return e;
 }
 
-enum err sandbox_enter(const struct sandbox *s)
+/* Also for one that root started: nothing that a role does needs a capability. */
+static enum err drop_capabilities(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0, 0, 0}, {0, 0, 0}};
+    for (unsigned long cap = 0; cap < 64; cap++)
+        prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* fails where there is none to drop */
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    return syscall(SYS_capset, &header, none) == 0 ? ERR_OK : ERR_IO;
+}
+
+enum err sandbox_confine_files(const struct sandbox *s)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return ERR_IO;
-    enum err e = enter_landlock(s);
+    return enter_landlock(s);
+}
+
+enum err sandbox_enter(const struct sandbox *s)
+{
+    enum err e = drop_capabilities();
+    if (!e)
+        e = sandbox_confine_files(s);
     return e ? e : enter_seccomp(s->rights);
 }

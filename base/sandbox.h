@@ -20,6 +20,8 @@ struct sandbox {
     const char *folder; /* where file rights hold; NULL: nowhere */
 };
 
+/* Only the file rights of it, and earlier: for what must not even be opened for writing. Rulesets stack. */
+enum err sandbox_confine_files(const struct sandbox *s) MUST_CHECK;
 /* ERR_IO when the filter cannot be set; a kernel without Landlock is logged and borne, seccomp is
  * not: a role without it does not run. */
 enum err sandbox_enter(const struct sandbox *s) MUST_CHECK;

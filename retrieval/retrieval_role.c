@@ -253,7 +253,10 @@ static enum err start(struct role_context *c)
     r->store = store_client_new(c->loop, &store_events, r);
     decode_init();
     timer_start(r->linger, RETRIEVAL_LINGER_MS);
-    return reader_open(c->folder, &r->reader);
+    /* SQLite opens the WAL for writing where it can, also for a reader. Here it cannot. */
+    const struct sandbox read_only = {SANDBOX_FILES_READ, c->folder};
+    enum err e = sandbox_confine_files(&read_only);
+    return e ? e : reader_open(c->folder, &r->reader);
 }
 
 static void on_channel(struct role_context *c, enum role peer, uint32_t instance, uint64_t account, int fd)

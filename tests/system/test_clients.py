@@ -1,4 +1,5 @@
 """Programs that people really use, unchanged, with TLS and the certificate pinned."""
+import re
 import email
 import email.policy
 import imaplib
@@ -50,7 +51,7 @@ def test_swaks_sends(shared, account, tmp_path, listener, how):
     run(tool('swaks'), '--server', HOST, '--port', shared.ports[listener], how, '--tls-verify',
         '--tls-ca-path', shared.certificate_path, '--from', sender, '--to', user, '--helo', 'client.example',
         *login, '--data', '@%s' % (tmp_path / 'letter'))
-    assert [b for b in bodies(shared, user) if b.endswith(b'Hello from swaks.\r\n.a line with a dot\r\n')]
+    assert [b for b in bodies(shared, user) if b'Hello from swaks.\r\n.a line with a dot\r\n' in b]
 
 
 def test_swaks_logs_in_by_auth_login(shared, account):
@@ -114,7 +115,7 @@ def test_mbsync_fetches_all_and_pushes_flags_back(shared, account, tmp_path, kin
         'SyncState *', '']))
     run(tool('mbsync'), '-c', tmp_path / 'rc', '-a')
     files = [p for p in maildir.glob('INBOX/*/*') if p.is_file()]
-    got = sorted(p.read_bytes() for p in files)
+    got = sorted(re.sub(rb'X-TUID: [^\n]*\n', b'', p.read_bytes()) for p in files)  # mbsync's own mark
     assert got == sorted(b.replace(b'\r\n', b'\n') for b in bodies(shared, user))
     assert len(got) == 20
     files[0].rename(str(files[0]).replace('/new/', '/cur/').split(':')[0] + ':2,FS')

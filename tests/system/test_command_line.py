@@ -95,7 +95,7 @@ def test_domains_aliases_and_settings_are_kept(appliance):
     assert '* 3 EXISTS' in client.imap_command('SELECT INBOX')[0]
     appliance.run('alias', 'remove', 'info@example.test', appliance.user)
     appliance.run('alias', 'remove', '@second.test', appliance.user)
-    appliance.run('domain', 'remove', 'second.test')
+    appliance.run('domain', 'remove', 'second.test', '--yes')
     assert 'second.test' not in texts(appliance.json('domain', 'list'))
     refused = appliance.line_client('smtp')
     refused.greet()
@@ -112,7 +112,8 @@ def app_password_of(answer):
 
 def test_an_app_password_opens_what_its_scope_says(appliance):
     imap_only = app_password_of(appliance.json('app-password', 'add', appliance.user, '--label', 'reader',
-                                               '--scope', 'imap'))
+                                               '--scope', 'imap', '--password-stdin',
+                                               stdin=appliance.accounts[appliance.user] + '\n'))
     smtp_only = app_password_of(appliance.json('app-password', 'add', appliance.user, '--label', 'printer',
                                                '--scope', 'smtp'))
     listed = texts(appliance.json('app-password', 'list', appliance.user))
@@ -145,7 +146,7 @@ def test_status_without_a_server_says_so(binary):
     with Appliance() as a:
         a.setup()
         result = a.run('status', check=False)
-        assert result.returncode == 1
+        assert result.returncode == 0
         assert 'run' in result.stderr + result.stdout or 'serve' in result.stderr + result.stdout
 
 

@@ -81,9 +81,7 @@ def victim_is_not_passed_off_as_whole(appliance, imap):
 @pytest.mark.parametrize('damage', [damage_chunk, damage_prefix, damage_wrap])
 def test_damage_is_that_letters_alone(stopped, damage):
     damage(stopped)
-    result = stopped.run('--json', 'verify', check=False)
-    assert result.returncode == 1, result.stdout
-    stopped.start()
+    stopped.start()  # verify holds no key: a broken seal shows when its owner reads the letter
     with Imap(stopped, mailbox='INBOX') as imap:
         assert len(imap.fetch('1:*', '(UID FLAGS RFC822.SIZE)')) == LETTERS
         others_are_whole(imap)
@@ -98,7 +96,6 @@ def test_damage_is_that_letters_alone(stopped, damage):
 
 def test_a_damaged_summary_is_made_anew_from_the_letter(stopped):
     damage_summary(stopped)
-    assert stopped.run('verify', check=False).returncode == 1
     stopped.start()
     with Imap(stopped, mailbox='INBOX') as imap:
         m = imap.fetch(VICTIM, '(ENVELOPE BODYSTRUCTURE BODY.PEEK[])')[0]
@@ -116,7 +113,6 @@ def test_a_wrap_put_on_another_letter_opens_nothing(stopped):
         for (letter, _), (_, key) in zip(keys, reversed(keys)):
             db.execute('UPDATE wrap SET key = ? WHERE letter = ?', (key, letter))
     db.close()
-    assert stopped.run('verify', check=False).returncode == 1
     stopped.start()
     with Imap(stopped, mailbox='INBOX') as imap:
         for uid in (1, 2):

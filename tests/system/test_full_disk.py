@@ -47,13 +47,12 @@ def send(client, user, data):
 def fill_disk(folder):
     """A file that takes all the room there is."""
     path = os.path.join(folder, 'filler')
-    with open(path, 'wb') as f:
+    with open(path, 'wb', buffering=0) as f:
         block = b'\0' * 65536
         for step in (block, b'\0' * 512):
             try:
                 while True:
                     f.write(step)
-                    f.flush()
             except OSError:
                 pass
     return path

@@ -73,7 +73,8 @@ def stolen(binary, tmp_path_factory):
         setup = appliance.setup(password=PASSWORD)
         appliance.start()
         fill(appliance)
-        app = appliance.json('app-password', 'add', appliance.user, '--label', 'phone', '--scope', 'imap,smtp')
+        app = appliance.json('app-password', 'add', appliance.user, '--label', 'phone', '--scope', 'imap,smtp',
+                             '--password-stdin', stdin=appliance.accounts[appliance.user] + '\n')
         client = hold_half_a_letter(appliance)
         with Imap(appliance, mailbox='INBOX'):
             live = tmp_path_factory.mktemp('live') / 'data'

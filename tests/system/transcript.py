@@ -230,6 +230,8 @@ class Transcript:
         time.sleep(min(float(seconds), 10))
 
     def do_deliver(self, user=None, sender='stranger@elsewhere.example'):
+        if not user and 'user' not in self.values:
+            self.account()
         self.appliance.deliver(self.block(), user or self.values['user'], sender)
 
     def do_append(self, mailbox='INBOX', user=None):

@@ -100,7 +100,9 @@ static void expect_trace(const struct trace *t, const char *text)
     struct buf out;
     buf_init(&out, 4096);
     trace_put(&out, t);
-    assert_string_equal(mem_strdup(buf_slice(&out)), text);
+    char *got = mem_strdup(buf_slice(&out));
+    assert_string_equal(got, text);
+    free(got);
     buf_clear(&out);
 }
 
