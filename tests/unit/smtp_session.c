@@ -255,7 +255,10 @@ static void sizes_are_limited_as_declared_and_as_they_are(void **state)
     while (letter.n < 1000000)
         buf_put_str(&letter, "much too much\r\n");
     buf_put_str(&letter, ".\r\nNOOP\r\n");
-    assert_string_equal(codes_of(client_say(&c, buf_slice(&letter))), "250 250 354 552 250");
+    client_say(&c, buf_slice(&letter));
+    for (int i = 0; i < 100 && slice_find(buf_slice(&c.got), SLICE("250 2.0.0 OK")) == SIZE_MAX; i++)
+        client_read(&c);
+    assert_string_equal(codes_of(buf_slice(&c.got)), "250 250 354 552 250");
     assert_int_equal(fake.delivered, 1);
     client_end(&c);
     buf_clear(&letter);
