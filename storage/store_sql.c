@@ -9,21 +9,21 @@ const char *const mail_sql[SQL_MAIL_COUNT] = {
     [SQL_RELEASE] = "RELEASE one",
     [SQL_ROLLBACK_TO] = "ROLLBACK TO one",
 
-    [SQL_ACCOUNT_BY_ADDRESS] =
-        "SELECT id, state, quota_bytes, used_bytes, vault FROM account WHERE address = :address",
+    [SQL_ACCOUNT_BY_ADDRESS] = (
+        "SELECT id, state, quota_bytes, used_bytes, vault FROM account WHERE address = :address"),
     [SQL_ACCOUNT_BY_ID] = "SELECT address, state, quota_bytes, used_bytes, vault FROM account WHERE id = :id",
-    [SQL_ACCOUNT_INSERT] = "INSERT INTO account(id, address, created, quota_bytes, vault)"
-        " VALUES(:id, :address, :now, :quota, :vault)",
+    [SQL_ACCOUNT_INSERT] = ("INSERT INTO account(id, address, created, quota_bytes, vault)"
+        " VALUES(:id, :address, :now, :quota, :vault)"),
     [SQL_ACCOUNT_STATE] = "UPDATE account SET state = :state WHERE address = :address",
-    [SQL_ACCOUNT_LIST] = "SELECT id, address, state, created, quota_bytes, used_bytes, used_count FROM account"
-        " ORDER BY address",
-    [SQL_ACCOUNT_USE] = "UPDATE account SET used_bytes = used_bytes + :bytes, used_count = used_count + :count"
-        " WHERE id = :id",
+    [SQL_ACCOUNT_LIST] = ("SELECT id, address, state, created, quota_bytes, used_bytes, used_count FROM account"
+        " ORDER BY address"),
+    [SQL_ACCOUNT_USE] = ("UPDATE account SET used_bytes = used_bytes + :bytes, used_count = used_count + :count"
+        " WHERE id = :id"),
     [SQL_ACCOUNT_QUOTA] = "UPDATE account SET quota_bytes = :quota WHERE address = :address",
     [SQL_ACCOUNT_TOMBSTONE] = "UPDATE account SET state = 2, address = 'removed-' || id WHERE id = :id",
 
-    [SQL_VAULT_INSERT] = "INSERT INTO vault(id, account, generation, public_key)"
-        " VALUES(:id, :account, :generation, :key)",
+    [SQL_VAULT_INSERT] = ("INSERT INTO vault(id, account, generation, public_key)"
+        " VALUES(:id, :account, :generation, :key)"),
     [SQL_VAULT_GET] = "SELECT account, generation, public_key FROM vault WHERE id = :id",
 
     [SQL_DOMAIN_GET] = "SELECT target FROM domain WHERE name = :name",
@@ -39,32 +39,32 @@ const char *const mail_sql[SQL_MAIL_COUNT] = {
     [SQL_ALIAS_LIST] = "SELECT address, target FROM alias ORDER BY address, target",
     [SQL_ALIAS_DELETE_TARGET] = "DELETE FROM alias WHERE target = :target",
 
-    [SQL_INBOX_GET] = "SELECT id FROM mailbox WHERE account = :account AND parent = 0"
-        " AND name_hash = zeroblob(16)",
-    [SQL_MAILBOX_GET] = "SELECT account, vault, parent, uidvalidity, uidnext, highest_modseq, special_use,"
-        " noselect, recent_from FROM mailbox WHERE id = :id",
-    [SQL_MAILBOX_INSERT] = "INSERT INTO mailbox(account, parent, vault, name, name_hash, special_use,"
-        " uidvalidity) VALUES(:account, :parent, :vault, :name, :hash, :special, :uidvalidity)",
+    [SQL_INBOX_GET] = ("SELECT id FROM mailbox WHERE account = :account AND parent = 0"
+        " AND name_hash = zeroblob(16)"),
+    [SQL_MAILBOX_GET] = ("SELECT account, vault, parent, uidvalidity, uidnext, highest_modseq, special_use,"
+        " noselect, recent_from FROM mailbox WHERE id = :id"),
+    [SQL_MAILBOX_INSERT] = ("INSERT INTO mailbox(account, parent, vault, name, name_hash, special_use,"
+        " uidvalidity) VALUES(:account, :parent, :vault, :name, :hash, :special, :uidvalidity)"),
     [SQL_MAILBOX_RENAME] = "UPDATE mailbox SET parent = :parent, name = :name, name_hash = :hash WHERE id = :id",
     [SQL_MAILBOX_DELETE] = "DELETE FROM mailbox WHERE id = :id",
     [SQL_MAILBOX_NOSELECT] = "UPDATE mailbox SET noselect = :noselect, uidvalidity = :uidvalidity WHERE id = :id",
     [SQL_MAILBOX_CHILDREN] = "SELECT count(*) FROM mailbox WHERE account = :account AND parent = :id",
     [SQL_MAILBOX_SUBSCRIBE] = "UPDATE mailbox SET subscribed = :on WHERE id = :id",
     [SQL_MAILBOX_RECENT] = "UPDATE mailbox SET recent_from = uidnext WHERE id = :id AND recent_from < uidnext",
-    [SQL_MAILBOX_TAKE_UID] = "UPDATE mailbox SET uidnext = uidnext + 1, highest_modseq = highest_modseq + 1,"
+    [SQL_MAILBOX_TAKE_UID] = ("UPDATE mailbox SET uidnext = uidnext + 1, highest_modseq = highest_modseq + 1,"
         " messages = messages + 1, unseen = unseen + :unseen, deleted = deleted + :deleted,"
         " size_bytes = size_bytes + :size WHERE id = :id AND noselect = 0 AND uidnext < 4294967295"
-        " RETURNING uidnext - 1, highest_modseq, uidvalidity, account, vault",
-    [SQL_MAILBOX_COUNT] = "UPDATE mailbox SET highest_modseq = :modseq, messages = messages + :messages,"
+        " RETURNING uidnext - 1, highest_modseq, uidvalidity, account, vault"),
+    [SQL_MAILBOX_COUNT] = ("UPDATE mailbox SET highest_modseq = :modseq, messages = messages + :messages,"
         " unseen = unseen + :unseen, deleted = deleted + :deleted, size_bytes = size_bytes + :size,"
-        " uidnext = uidnext + :uids WHERE id = :id",
-    [SQL_MAILBOX_BY_NAME] = "SELECT id, noselect FROM mailbox WHERE account = :account AND parent = :parent"
-        " AND name_hash = :hash",
+        " uidnext = uidnext + :uids WHERE id = :id"),
+    [SQL_MAILBOX_BY_NAME] = ("SELECT id, noselect FROM mailbox WHERE account = :account AND parent = :parent"
+        " AND name_hash = :hash"),
     [SQL_MAILBOX_OF_ACCOUNT] = "SELECT id FROM mailbox WHERE account = :account LIMIT 1",
     [SQL_MAILBOX_PARENT] = "SELECT parent FROM mailbox WHERE id = :id AND account = :account",
 
-    [SQL_LETTER_INSERT] = "INSERT INTO letter(id, uid, size, prefix_size, chunks, place, arrival, refs, summary)"
-        " VALUES(:id, :uid, :size, :prefix_size, :chunks, :place, :arrival, :refs, :summary)",
+    [SQL_LETTER_INSERT] = ("INSERT INTO letter(id, uid, size, prefix_size, chunks, place, arrival, refs, summary)"
+        " VALUES(:id, :uid, :size, :prefix_size, :chunks, :place, :arrival, :refs, :summary)"),
     [SQL_LETTER_SUMMARY] = "UPDATE letter SET summary = :summary WHERE id = :id",
     [SQL_LETTER_MAX] = "SELECT coalesce(max(id), 0) FROM letter",
     [SQL_LETTER_KNOWN] = "SELECT 1 FROM letter WHERE id = :id",
@@ -78,48 +78,48 @@ const char *const mail_sql[SQL_MAIL_COUNT] = {
     [SQL_EPOCH_INSERT] = "INSERT OR IGNORE INTO epoch(vault, public_key) VALUES(:vault, :key)",
     [SQL_EPOCH_GET] = "SELECT id FROM epoch WHERE vault = :vault AND public_key = :key",
 
-    [SQL_WRAP_INSERT] = "INSERT INTO wrap(letter, vault, generation, epoch, key, prefix, prefix_size, refs)"
-        " VALUES(:letter, :vault, :generation, :epoch, :key, :prefix, :prefix_size, 1)",
+    [SQL_WRAP_INSERT] = ("INSERT INTO wrap(letter, vault, generation, epoch, key, prefix, prefix_size, refs)"
+        " VALUES(:letter, :vault, :generation, :epoch, :key, :prefix, :prefix_size, 1)"),
     [SQL_WRAP_REF] = "UPDATE wrap SET refs = refs + 1 WHERE letter = :letter AND vault = :vault",
     [SQL_WRAP_UNREF] = "UPDATE wrap SET refs = refs - 1 WHERE letter = :letter AND vault = :vault RETURNING refs",
     [SQL_WRAP_DELETE] = "DELETE FROM wrap WHERE letter = :letter AND vault = :vault",
-    [SQL_WRAP_ADOPT] = "UPDATE wrap SET key = :key, epoch = NULL WHERE letter = :letter AND vault = :vault"
-        " AND epoch IS NOT NULL",
+    [SQL_WRAP_ADOPT] = ("UPDATE wrap SET key = :key, epoch = NULL WHERE letter = :letter AND vault = :vault"
+        " AND epoch IS NOT NULL"),
     [SQL_WRAP_HELD] = "SELECT 1 FROM wrap WHERE letter = :letter AND vault = :vault",
 
-    [SQL_MAIL_INSERT] = "INSERT INTO mail(mailbox, uid, letter, flags, modseq, internal_date, saved, size)"
-        " VALUES(:mailbox, :uid, :letter, :flags, :modseq, :date, :now, :size)",
-    [SQL_MAIL_NTH] = "SELECT uid FROM mail WHERE mailbox = :mailbox AND uid BETWEEN :first AND :last"
-        " ORDER BY uid LIMIT 1 OFFSET :n",
-    [SQL_MAIL_SUMS] =
+    [SQL_MAIL_INSERT] = ("INSERT INTO mail(mailbox, uid, letter, flags, modseq, internal_date, saved, size)"
+        " VALUES(:mailbox, :uid, :letter, :flags, :modseq, :date, :now, :size)"),
+    [SQL_MAIL_NTH] = ("SELECT uid FROM mail WHERE mailbox = :mailbox AND uid BETWEEN :first AND :last"
+        " ORDER BY uid LIMIT 1 OFFSET :n"),
+    [SQL_MAIL_SUMS] = (
         "SELECT count(*), total((" NEW_FLAGS " & 8) = 0) - total((flags & 8) = 0),"
         " total((" NEW_FLAGS " & 4) != 0) - total((flags & 4) != 0) FROM mail WHERE mailbox = :mailbox"
-        " AND uid BETWEEN :first AND :last AND modseq <= :since AND flags != " NEW_FLAGS,
-    [SQL_MAIL_SET_FLAGS] = "UPDATE mail SET flags = " NEW_FLAGS ", modseq = :modseq WHERE mailbox = :mailbox"
-        " AND uid BETWEEN :first AND :last AND modseq <= :since AND flags != " NEW_FLAGS,
-    [SQL_MAIL_CHANGED_SINCE] = "SELECT uid FROM mail WHERE mailbox = :mailbox AND uid BETWEEN :first AND :last"
-        " AND modseq > :since AND modseq < :modseq ORDER BY uid",
-    [SQL_MAIL_EXPUNGE_SUMS] = "SELECT count(*), total((flags & 8) = 0), total((flags & 4) != 0), total(size)"
-        " FROM mail WHERE mailbox = :mailbox AND uid BETWEEN :first AND :last AND (:whatever OR flags & 4)",
-    [SQL_MAIL_EXPUNGE_COPY] = "INSERT INTO expunged(mailbox, uid, letter, vault, flags, modseq, internal_date,"
+        " AND uid BETWEEN :first AND :last AND modseq <= :since AND flags != " NEW_FLAGS),
+    [SQL_MAIL_SET_FLAGS] = ("UPDATE mail SET flags = " NEW_FLAGS ", modseq = :modseq WHERE mailbox = :mailbox"
+        " AND uid BETWEEN :first AND :last AND modseq <= :since AND flags != " NEW_FLAGS),
+    [SQL_MAIL_CHANGED_SINCE] = ("SELECT uid FROM mail WHERE mailbox = :mailbox AND uid BETWEEN :first AND :last"
+        " AND modseq > :since AND modseq < :modseq ORDER BY uid"),
+    [SQL_MAIL_EXPUNGE_SUMS] = ("SELECT count(*), total((flags & 8) = 0), total((flags & 4) != 0), total(size)"
+        " FROM mail WHERE mailbox = :mailbox AND uid BETWEEN :first AND :last AND (:whatever OR flags & 4)"),
+    [SQL_MAIL_EXPUNGE_COPY] = ("INSERT INTO expunged(mailbox, uid, letter, vault, flags, modseq, internal_date,"
         " saved, size, expires) SELECT mailbox, uid, letter, :vault, flags, :modseq, internal_date, saved, size,"
         " :expires FROM mail WHERE mailbox = :mailbox AND uid BETWEEN :first AND :last"
-        " AND (:whatever OR flags & 4)",
-    [SQL_MAIL_EXPUNGE_DELETE] = "DELETE FROM mail WHERE mailbox = :mailbox AND uid BETWEEN :first AND :last"
-        " AND (:whatever OR flags & 4)",
-    [SQL_MAIL_RANGE] = "SELECT uid, letter, flags, internal_date, size FROM mail WHERE mailbox = :mailbox"
-        " AND uid BETWEEN :first AND :last ORDER BY uid",
+        " AND (:whatever OR flags & 4)"),
+    [SQL_MAIL_EXPUNGE_DELETE] = ("DELETE FROM mail WHERE mailbox = :mailbox AND uid BETWEEN :first AND :last"
+        " AND (:whatever OR flags & 4)"),
+    [SQL_MAIL_RANGE] = ("SELECT uid, letter, flags, internal_date, size FROM mail WHERE mailbox = :mailbox"
+        " AND uid BETWEEN :first AND :last ORDER BY uid"),
 
-    [SQL_EXPUNGED_DUE] = "SELECT mailbox, uid, letter, vault, modseq FROM expunged WHERE expires <= :now"
-        " ORDER BY expires, mailbox, uid LIMIT 1",
+    [SQL_EXPUNGED_DUE] = ("SELECT mailbox, uid, letter, vault, modseq FROM expunged WHERE expires <= :now"
+        " ORDER BY expires, mailbox, uid LIMIT 1"),
     [SQL_EXPUNGED_DELETE] = "DELETE FROM expunged WHERE mailbox = :mailbox AND uid = :uid",
     [SQL_EXPUNGED_OF_MAILBOX] = "UPDATE expunged SET expires = 0 WHERE mailbox = :mailbox",
-    [SQL_VANISHED_BEFORE] = "SELECT first, last FROM vanished WHERE mailbox = :mailbox AND first <= :uid"
-        " ORDER BY first DESC LIMIT 1",
-    [SQL_VANISHED_EXTEND] = "UPDATE vanished SET last = :uid, modseq = max(modseq, :modseq)"
-        " WHERE mailbox = :mailbox AND first = :first",
-    [SQL_VANISHED_INSERT] = "INSERT OR IGNORE INTO vanished(mailbox, first, last, modseq)"
-        " SELECT id, :uid, :uid, :modseq FROM mailbox WHERE id = :mailbox",
+    [SQL_VANISHED_BEFORE] = ("SELECT first, last FROM vanished WHERE mailbox = :mailbox AND first <= :uid"
+        " ORDER BY first DESC LIMIT 1"),
+    [SQL_VANISHED_EXTEND] = ("UPDATE vanished SET last = :uid, modseq = max(modseq, :modseq)"
+        " WHERE mailbox = :mailbox AND first = :first"),
+    [SQL_VANISHED_INSERT] = ("INSERT OR IGNORE INTO vanished(mailbox, first, last, modseq)"
+        " SELECT id, :uid, :uid, :modseq FROM mailbox WHERE id = :mailbox"),
     [SQL_VANISHED_DELETE] = "DELETE FROM vanished WHERE mailbox = :mailbox",
 
     [SQL_KEYWORD_GET] = "SELECT bit FROM keyword WHERE vault = :vault AND name_hash = :hash",
@@ -136,46 +136,46 @@ const char *const mail_sql[SQL_MAIL_COUNT] = {
     [SQL_GARBAGE_DELETE] = "DELETE FROM garbage WHERE letter = :letter",
 
     [SQL_SETTING_LIST] = "SELECT name, value FROM setting ORDER BY name",
-    [SQL_SETTING_SET] = "INSERT INTO setting(name, value) VALUES(:name, :value)"
-        " ON CONFLICT(name) DO UPDATE SET value = excluded.value",
+    [SQL_SETTING_SET] = ("INSERT INTO setting(name, value) VALUES(:name, :value)"
+        " ON CONFLICT(name) DO UPDATE SET value = excluded.value"),
     [SQL_SETTING_UNSET] = "DELETE FROM setting WHERE name = :name",
     [SQL_CERTIFICATE_LIST] = "SELECT host, chain_pem, key_sealed FROM certificate ORDER BY host != '', host",
-    [SQL_CERTIFICATE_SET] = "INSERT INTO certificate(host, chain_pem, key_sealed) VALUES(:host, :chain, :key)"
-        " ON CONFLICT(host) DO UPDATE SET chain_pem = excluded.chain_pem, key_sealed = excluded.key_sealed",
+    [SQL_CERTIFICATE_SET] = ("INSERT INTO certificate(host, chain_pem, key_sealed) VALUES(:host, :chain, :key)"
+        " ON CONFLICT(host) DO UPDATE SET chain_pem = excluded.chain_pem, key_sealed = excluded.key_sealed"),
     [SQL_CERTIFICATE_DELETE] = "DELETE FROM certificate WHERE host = :host",
-    [SQL_COUNTER_RAISE] = "INSERT INTO counter(name, value) VALUES(:name, :least) ON CONFLICT(name)"
-        " DO UPDATE SET value = max(value + 1, :least) RETURNING value",
-    [SQL_COUNTS] = "SELECT (SELECT count(*) FROM account), (SELECT count(*) FROM letter),"
+    [SQL_COUNTER_RAISE] = ("INSERT INTO counter(name, value) VALUES(:name, :least) ON CONFLICT(name)"
+        " DO UPDATE SET value = max(value + 1, :least) RETURNING value"),
+    [SQL_COUNTS] = ("SELECT (SELECT count(*) FROM account), (SELECT count(*) FROM letter),"
         " (SELECT coalesce(sum(messages), 0) FROM mailbox), (SELECT count(*) FROM expunged),"
-        " (SELECT count(*) FROM garbage)",
+        " (SELECT count(*) FROM garbage)"),
 
-    [SQL_VERIFY_MAIL] = "SELECT count(*) FROM mail m LEFT JOIN mailbox b ON b.id = m.mailbox"
+    [SQL_VERIFY_MAIL] = ("SELECT count(*) FROM mail m LEFT JOIN mailbox b ON b.id = m.mailbox"
         " LEFT JOIN letter l ON l.id = m.letter LEFT JOIN wrap w ON w.letter = m.letter AND w.vault = b.vault"
         " WHERE b.id IS NULL OR l.id IS NULL OR w.letter IS NULL OR m.uid >= b.uidnext"
-        " OR m.modseq > b.highest_modseq",
-    [SQL_VERIFY_EXPUNGED] = "SELECT count(*) FROM expunged m LEFT JOIN letter l ON l.id = m.letter"
+        " OR m.modseq > b.highest_modseq"),
+    [SQL_VERIFY_EXPUNGED] = ("SELECT count(*) FROM expunged m LEFT JOIN letter l ON l.id = m.letter"
         " LEFT JOIN wrap w ON w.letter = m.letter AND w.vault = m.vault"
-        " WHERE l.id IS NULL OR w.letter IS NULL",
-    [SQL_VERIFY_CHUNKS] = "SELECT count(*) FROM letter l WHERE place = 0 AND chunks + (prefix_size > 0) !="
-        " (SELECT count(*) FROM chunk c WHERE c.id BETWEEN l.id * 65536 AND l.id * 65536 + 65535)",
-    [SQL_VERIFY_LETTER_REFS] = "SELECT count(*) FROM letter l WHERE refs !="
+        " WHERE l.id IS NULL OR w.letter IS NULL"),
+    [SQL_VERIFY_CHUNKS] = ("SELECT count(*) FROM letter l WHERE place = 0 AND chunks + (prefix_size > 0) !="
+        " (SELECT count(*) FROM chunk c WHERE c.id BETWEEN l.id * 65536 AND l.id * 65536 + 65535)"),
+    [SQL_VERIFY_LETTER_REFS] = ("SELECT count(*) FROM letter l WHERE refs !="
         " (SELECT count(*) FROM wrap w WHERE w.letter = l.id)"
-        " OR (refs = 0 AND NOT EXISTS(SELECT 1 FROM garbage g WHERE g.letter = l.id))",
-    [SQL_VERIFY_WRAP_REFS] = "WITH held(letter, vault) AS (SELECT m.letter, b.vault FROM mail m JOIN mailbox b"
+        " OR (refs = 0 AND NOT EXISTS(SELECT 1 FROM garbage g WHERE g.letter = l.id))"),
+    [SQL_VERIFY_WRAP_REFS] = ("WITH held(letter, vault) AS (SELECT m.letter, b.vault FROM mail m JOIN mailbox b"
         " ON b.id = m.mailbox UNION ALL SELECT letter, vault FROM expunged), sums(letter, vault, n) AS"
         " (SELECT letter, vault, count(*) FROM held GROUP BY letter, vault)"
         " SELECT count(*) FROM wrap w LEFT JOIN sums s ON s.letter = w.letter AND s.vault = w.vault"
-        " WHERE w.refs != coalesce(s.n, 0)",
-    [SQL_VERIFY_COUNTERS] = "WITH sums(mailbox, n, unseen, deleted, size) AS (SELECT mailbox, count(*),"
+        " WHERE w.refs != coalesce(s.n, 0)"),
+    [SQL_VERIFY_COUNTERS] = ("WITH sums(mailbox, n, unseen, deleted, size) AS (SELECT mailbox, count(*),"
         " sum((flags & 8) = 0), sum((flags & 4) != 0), sum(size) FROM mail GROUP BY mailbox)"
         " SELECT count(*) FROM mailbox b LEFT JOIN sums s ON s.mailbox = b.id"
         " WHERE b.messages != coalesce(s.n, 0) OR b.unseen != coalesce(s.unseen, 0)"
-        " OR b.deleted != coalesce(s.deleted, 0) OR b.size_bytes != coalesce(s.size, 0)",
-    [SQL_VERIFY_ACCOUNTS] = "WITH sums(account, n, size) AS (SELECT account, sum(messages), sum(size_bytes)"
+        " OR b.deleted != coalesce(s.deleted, 0) OR b.size_bytes != coalesce(s.size, 0)"),
+    [SQL_VERIFY_ACCOUNTS] = ("WITH sums(account, n, size) AS (SELECT account, sum(messages), sum(size_bytes)"
         " FROM mailbox GROUP BY account) SELECT count(*) FROM account a LEFT JOIN sums s ON s.account = a.id"
-        " WHERE a.used_count != coalesce(s.n, 0) OR a.used_bytes != coalesce(s.size, 0)",
-    [SQL_VERIFY_ORPHANS] = "SELECT count(*) FROM chunk c WHERE NOT EXISTS(SELECT 1 FROM letter l"
-        " WHERE l.id = c.id / 65536 AND l.place = 0)",
+        " WHERE a.used_count != coalesce(s.n, 0) OR a.used_bytes != coalesce(s.size, 0)"),
+    [SQL_VERIFY_ORPHANS] = ("SELECT count(*) FROM chunk c WHERE NOT EXISTS(SELECT 1 FROM letter l"
+        " WHERE l.id = c.id / 65536 AND l.place = 0)"),
     [SQL_VERIFY_LARGE] = "SELECT id, chunks + (prefix_size > 0) FROM letter WHERE place = 1",
 };
 
@@ -187,7 +187,7 @@ const char *const letters_sql[SQL_LETTERS_COUNT] = {
     [SQL_BIG_STAGED_LIST] = "SELECT letter FROM staged ORDER BY letter LIMIT 1",
     [SQL_BIG_MAX] = "SELECT coalesce(max(letter), 0) FROM staged",
     [SQL_BIG_CHUNK_COUNT] = "SELECT count(*) FROM chunk WHERE id BETWEEN :first AND :last",
-    [SQL_BIG_COMMITTED_COUNT] = "SELECT count(*) FROM chunk c WHERE NOT EXISTS(SELECT 1 FROM staged t"
-        " WHERE t.letter = c.id / 65536)",
+    [SQL_BIG_COMMITTED_COUNT] = ("SELECT count(*) FROM chunk c WHERE NOT EXISTS(SELECT 1 FROM staged t"
+        " WHERE t.letter = c.id / 65536)"),
     [SQL_BIG_CHUNK_MAX] = "SELECT coalesce(max(id), 0) FROM chunk",
 };

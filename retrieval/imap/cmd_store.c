@@ -169,7 +169,7 @@ static enum imap_step step(struct imap_session *s, void *work)
         }
         w->bits = w->flags.bits;
         w->phase = STORE_KEYWORDS;
-        /* fall through */
+        __attribute__((fallthrough));
     case STORE_KEYWORDS:
         if (imap_keywords_resolve(s, &w->flags, &w->keyword_at, &w->bits, &has_failed) == IMAP_STEP_WAIT)
             return IMAP_STEP_WAIT;
