@@ -129,16 +129,17 @@ static enum err rows(struct imap_session *s, struct search *w, struct mail_curso
     struct letter_source source = {.cursor = c};
     enum err e;
     while ((e = mail_cursor_next(c, &source.row)) == ERR_OK) {
-        uint32_t number = view_number(&s->selected->view, source.row.uid);
+        uint32_t uid = source.row.uid;
+        uint32_t number = view_number(&s->selected->view, uid);
         if (number)
             e = look_at(s, w, &source, number);
         letter_source_clear(&source);
         source.cursor = c;
         if (e)
             break;
-        if (source.row.uid == UINT32_MAX)
+        if (uid == UINT32_MAX)
             return ERR_NOT_FOUND;
-        w->next_uid = source.row.uid + 1;
+        w->next_uid = uid + 1;
         if (imap_slice_is_over(s) || imap_room(s) == 0)
             return ERR_OK;
     }
