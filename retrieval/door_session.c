@@ -120,6 +120,11 @@ static void on_login(void *ctx, const struct login_reply *r)
 {
     struct door_session *s = ctx;
     s->request = 0;
+    if (s->state != DOOR_ASKING) { /* it ended meanwhile */
+        if (r->fd >= 0)
+            close(r->fd);
+        return;
+    }
     if (r->err == ERR_OK && r->fd >= 0) {
         free_before(s);
         s->state = DOOR_CARRY;
@@ -253,6 +258,7 @@ static void on_closed(void *ctx, enum err why)
         stream_finish(s->inner);
         return;
     }
+    s->state = DOOR_ENDING;
     door_session_over(s);
 }
 
@@ -293,7 +299,7 @@ void door_session_start(struct door_listener *l, int fd)
     s->client = stream_new(door->loop, fd, &client_events, s);
     stream_set_deadline(s->client, DOOR_LOGIN_MS);
     if (l->is_implicit_tls) {
-        if (context_of(s))
+        if (context_of(s) && !full)
             stream_start_tls(s->client, context_of(s));
         else
             door_end(s);

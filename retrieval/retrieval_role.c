@@ -1,6 +1,7 @@
 /* The process of the `retrieval` role: one account's sessions, their keys, the reader and the store's
  * rings. Timeline: auth attaches sessions → keys come with the first → adoption runs in the background →
- * the last session ends, keys are wiped → RETRIEVAL_LINGER_MS without a new one → the process ends. */
+ * the last session ends, keys are wiped → RETRIEVAL_LINGER_MS without a new one → auth is asked whether
+ * none is on the way, and closes the channel if so → the process ends. */
 #include "retrieval/retrieval_role.h"
 
 #include <unistd.h>
@@ -95,8 +96,15 @@ static void on_turn(void *ctx)
 static void on_linger(void *ctx)
 {
     struct retrieval *r = ctx;
-    if (r->session_count == 0)
+    if (r->session_count > 0)
+        return;
+    if (!r->auth) {
         role_stop(r->role);
+        return;
+    }
+    r->is_leaving = true;
+    tell_auth(r, 0);
+    timer_start(r->linger, RETRIEVAL_LINGER_MS); /* asked again, should a session come and go meanwhile */
 }
 
 /* ---- adoption: wraps of delivery become wraps of the vault's own ---- */
@@ -144,6 +152,7 @@ static void on_adopt(void *ctx)
 static bool take_keys(struct retrieval *r, const struct vault_keys *keys)
 {
     timer_stop(r->linger);
+    r->is_leaving = false;
     if (r->keys)
         return r->keys->vault == keys->vault && r->keys->generation == keys->generation;
     r->keys = secret_new(sizeof *r->keys);
@@ -186,10 +195,22 @@ static void on_attach(struct retrieval *r, struct slice body, const int *fds, si
             close(fds[i]);
         if (a && a->session)
             tell_auth(r, a->session);
+        if (r->session_count == 0)
+            timer_start(r->linger, RETRIEVAL_LINGER_MS);
     } else {
         begin_session(r, a, fds[0]);
     }
     secret_free(a, sizeof *a);
+}
+
+/* A session that has ended by itself meanwhile is not found. */
+static void on_revoked(struct retrieval *r, struct slice body)
+{
+    struct wire w = wire_of(body);
+    uint64_t id = wire_u64(&w);
+    for (struct retrieval_session *s = r->sessions; s; s = s->next)
+        if (s->id == id && !s->has_ended)
+            s->ops->on_revoked(s);
 }
 
 static void on_auth_message(void *ctx, struct channel *c, uint16_t type, struct slice body, const int *fds,
@@ -201,6 +222,8 @@ static void on_auth_message(void *ctx, struct channel *c, uint16_t type, struct 
         on_attach(r, body, fds, nfds);
         return;
     }
+    if (type == M_DETACH)
+        on_revoked(r, body);
     for (size_t i = 0; i < nfds; i++)
         close(fds[i]);
 }
@@ -211,6 +234,8 @@ static void on_auth_closed(void *ctx, struct channel *c)
     channel_free(c);
     if (r->auth == c)
         r->auth = NULL;
+    if (r->is_leaving && r->session_count == 0)
+        role_stop(r->role);
 }
 
 /* ---- the store ---- */

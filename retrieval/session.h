@@ -32,6 +32,8 @@ struct session_ops {
     void (*on_drained)(struct retrieval_session *s);
     /* The process is to end: say goodbye and end soon. */
     void (*on_stop)(struct retrieval_session *s);
+    /* The credential that opened it was revoked, or the account disabled: say so and end now. */
+    void (*on_revoked)(struct retrieval_session *s);
 };
 
 /* First member of a protocol's session. */
@@ -61,6 +63,7 @@ struct retrieval {
     struct timer *linger;
     struct timer *adopt;
     bool is_adopting;
+    bool is_leaving;             /* auth was asked whether nobody is on the way; then the process ends */
     struct imap_shared *imap;    /* what IMAP sessions share; owned by retrieval/imap */
 };
 

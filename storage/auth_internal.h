@@ -90,6 +90,9 @@ void auth_hash_dispatch(struct auth *a);
 /* ---- auth_login.c ---- */
 enum err auth_login_begin(struct auth *a, struct auth_peer *from, struct slice body) MUST_CHECK;
 void auth_login_on_spawned(struct auth *a, struct auth_peer *retrieval);
+void auth_login_on_no_retrieval(struct auth *a, uint64_t account);
+/* Whether an attempt is about to be attached to that process. */
+bool auth_login_is_any(struct auth *a, const struct auth_peer *retrieval);
 void auth_login_on_opened(struct auth *a, uint64_t request, enum err err);
 void auth_login_on_store(struct auth *a);
 void auth_login_on_peer_gone(struct auth *a, struct auth_peer *peer);
@@ -109,6 +112,7 @@ void auth_session_put(struct auth *a, const struct auth_session *s);
 bool auth_session_open(struct auth *a, uint64_t req, const struct auth_session *s);
 /* The role says that it is over. A session that is not that role's is left alone. */
 void auth_session_on_end(struct auth *a, struct auth_peer *from, uint64_t id);
+bool auth_session_is_any(struct auth *a, const struct auth_peer *peer);
 void auth_session_on_peer_gone(struct auth *a, const struct auth_peer *peer);
 /* A store that is new hears of all that live. */
 void auth_session_on_store(struct auth *a);

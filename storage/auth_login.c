@@ -32,6 +32,7 @@ struct attempt {
     char address[CREDENTIAL_ADDRESS_BYTES];   /* canonical */
     uint8_t *password;                   /* in the locked arena; wiped as soon as it is judged */
     size_t password_n;
+    bool is_address;
     bool is_known;                       /* account and credential are filled */
     struct credential_account account;
     struct credential credential;
@@ -287,7 +288,7 @@ static void judge(struct attempt *t)
 {
     char canonical[CREDENTIAL_TEXT_MAX];
     struct slice password = slice_of(t->password, t->password_n);
-    t->is_known = t->address[0] && credentials_find_account(t->auth->credentials, slice_str(t->address),
+    t->is_known = t->is_address && credentials_find_account(t->auth->credentials, slice_str(t->address),
         &t->account) == ERR_OK;
     if (credential_text_kind(password, canonical) != CREDENTIAL_APP) {
         judge_password(t);
@@ -305,7 +306,9 @@ static void put_address(struct attempt *t, struct slice user)
     struct address parsed;
     struct buf canonical;
     buf_init(&canonical, sizeof t->address - 1);
-    if (address_parse(user, &parsed) != ERR_OK || address_canonical(&parsed, &canonical) != ERR_OK) {
+    t->is_address = address_parse(user, &parsed) == ERR_OK &&
+        address_canonical(&parsed, &canonical) == ERR_OK;
+    if (!t->is_address) {
         buf_reset(&canonical);
         buf_put(&canonical, slice_sub(user, 0, sizeof t->address - 1));
     }
@@ -390,6 +393,25 @@ void auth_login_on_spawned(struct auth *a, struct auth_peer *retrieval)
         t->session.instance = retrieval->instance;
         open_ask(t);
     }
+}
+
+void auth_login_on_no_retrieval(struct auth *a, uint64_t account)
+{
+    struct attempt *next;
+    for (struct attempt *t = a->attempts; t; t = next) {
+        next = t->next;
+        if (t->state == ATTEMPT_SPAWNING && t->account.id == account)
+            attempt_fail(t, ERR_LIMIT);
+    }
+}
+
+bool auth_login_is_any(struct auth *a, const struct auth_peer *retrieval)
+{
+    for (const struct attempt *t = a->attempts; t; t = t->next)
+        if (t->state == ATTEMPT_OPENING && t->session.role == ROLE_RETRIEVAL &&
+            t->session.instance == retrieval->instance)
+            return true;
+    return false;
 }
 
 static enum err attach(struct attempt *t, struct auth_peer *retrieval, int fd)

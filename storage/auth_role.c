@@ -36,13 +36,26 @@ void auth_send(struct auth_peer *to, uint16_t type, const struct buf *body, cons
 
 /* ---- what comes ---- */
 
+static void peer_free(struct auth_peer *p);
+
+/* Session 0: a retrieval process without sessions asks whether one is on the way to it. If not, its
+ * channel is closed, upon which it ends. */
+static void leave_message(struct auth *a, struct auth_peer *from)
+{
+    if (from->role == ROLE_RETRIEVAL && !auth_session_is_any(a, from) && !auth_login_is_any(a, from))
+        peer_free(from);
+}
+
 static enum err session_message(struct auth *a, struct auth_peer *from, struct slice body)
 {
     struct wire w = wire_of(body);
     uint64_t session = wire_u64(&w);
     if (!wire_done(&w))
         return ERR_SYNTAX;
-    auth_session_on_end(a, from, session);
+    if (session)
+        auth_session_on_end(a, from, session);
+    else
+        leave_message(a, from);
     return ERR_OK;
 }
 
@@ -158,8 +171,12 @@ static enum err spawned_message(struct role_context *c, struct slice body, const
     struct wire w = wire_of(body);
     uint64_t account = wire_u64(&w);
     uint32_t instance = wire_u32(&w);
-    if (!wire_done(&w) || nfds != 1)
+    if (!wire_done(&w) || nfds > 1)
         return ERR_SYNTAX;
+    if (nfds == 0) { /* none could be started */
+        auth_login_on_no_retrieval(c->state, account);
+        return ERR_OK;
+    }
     on_channel(c, ROLE_RETRIEVAL, instance, account, fds[0]);
     return ERR_OK;
 }

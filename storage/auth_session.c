@@ -81,6 +81,26 @@ void auth_session_on_peer_gone(struct auth *a, const struct auth_peer *peer)
     idmap_each(&a->sessions, drop_of_peer, &g);
 }
 
+struct any {
+    const struct auth_peer *peer;
+    bool found;
+};
+
+static void look_at(void *ctx, uint64_t id, void *value)
+{
+    struct any *any = ctx;
+    const struct auth_session *s = value;
+    (void)id;
+    any->found = any->found || (s->role == any->peer->role && s->instance == any->peer->instance);
+}
+
+bool auth_session_is_any(struct auth *a, const struct auth_peer *peer)
+{
+    struct any any = {.peer = peer};
+    idmap_each(&a->sessions, look_at, &any);
+    return any.found;
+}
+
 static void open_again(void *ctx, uint64_t id, void *value)
 {
     (void)id;

@@ -38,7 +38,8 @@ enum message_type {
     /* auth <-> retrieval */
     M_ATTACH,           /* session_attach.h; one fd */
     M_DETACH,           /* session u64. retrieval->auth: it is over. auth->retrieval: end it, its
-                           credential was revoked */
+                           credential was revoked. Session 0, retrieval->auth: may it end? auth closes
+                           the channel when no session is on the way */
     /* auth -> store */
     M_SESSION_OPEN,     /* req, session u64, role u8, instance u32, account u64, scopes u8 */
     M_SESSION_OPENED,   /* req, err u16 */

@@ -553,6 +553,13 @@ static void on_stop(struct retrieval_session *base)
         imap_bye(s, "The server is going down; come back soon");
 }
 
+static void on_revoked(struct retrieval_session *base)
+{
+    struct imap_session *s = session_of(base);
+    if (!s->is_closing)
+        imap_bye(s, "This login was revoked");
+}
+
 static void session_free(struct retrieval_session *base)
 {
     struct imap_session *s = session_of(base);
@@ -573,6 +580,7 @@ static const struct session_ops session_ops = {
     .on_ring = on_ring,
     .on_drained = on_drained,
     .on_stop = on_stop,
+    .on_revoked = on_revoked,
 };
 
 struct retrieval_session *imap_session_new(struct retrieval *r, const struct session_attach *a, int fd)

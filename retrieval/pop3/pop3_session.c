@@ -24,6 +24,7 @@ void pop3_say(struct pop3_session *s, const char *format, ...)
 void pop3_end(struct pop3_session *s)
 {
     s->state = POP3_ENDING;
+    s->is_locked = false; /* who logs in as soon as we have answered shall not be refused */
     stream_finish(s->stream);
 }
 
@@ -270,6 +271,16 @@ static void on_stop(struct retrieval_session *base)
     pop3_end(s);
 }
 
+static void on_revoked(struct retrieval_session *base)
+{
+    struct pop3_session *s = of(base);
+    if (!s->stream || s->state == POP3_ENDING || s->state == POP3_UPDATING)
+        return;
+    if (s->state == POP3_READY)
+        pop3_say(s, "-ERR [AUTH] this login was revoked; nothing was deleted\r\n");
+    pop3_end(s);
+}
+
 static void session_free(struct retrieval_session *base)
 {
     struct pop3_session *s = of(base);
@@ -285,7 +296,8 @@ static void session_free(struct retrieval_session *base)
 
 struct retrieval_session *pop3_session_new(struct retrieval *r, const struct session_attach *a, int fd)
 {
-    static const struct session_ops ops = {.free = session_free, .on_turn = on_turn, .on_stop = on_stop};
+    static const struct session_ops ops = {.free = session_free, .on_turn = on_turn, .on_stop = on_stop,
+        .on_revoked = on_revoked};
     static const struct stream_events events = {
         .on_data = on_data,
         .on_writable = on_writable,
