@@ -35,7 +35,7 @@ WALLS = [
     (r'pthread\.h|threads\.h', set()),
 ]
 BANNED = ['strcpy', 'strcat', 'strncat', 'sprintf', 'vsprintf', 'strtok', 'atoi', 'atol', 'atof', 'alloca',
-          'gets', 'mktemp', 'tmpnam', 'system', 'popen', 'rand', 'srand', 'setjmp', 'longjmp', 'signal']
+          'gets', 'mktemp', 'tmpnam', 'system', 'popen', 'rand', 'srand', 'setjmp', 'longjmp']
 SQL = re.compile(r'\b(SELECT\s.+\sFROM|INSERT\s+(OR\s+\w+\s+)?INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|'
                  r'CREATE\s+(TABLE|INDEX)|PRAGMA\s+\w+|BEGIN\s+IMMEDIATE|DROP\s+TABLE)')
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
