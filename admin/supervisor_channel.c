@@ -47,15 +47,14 @@ static void connect_pair(struct role_process *a, struct role_process *b)
     close(pair[1]);
 }
 
-/* Of a retrieval process auth hears by M_SPAWNED, which names the account it asked for. Without a
- * descriptor it says that none could be started. */
-static void send_spawned(struct role_process *auth, uint64_t account, uint32_t instance, const int *fd)
+/* Of a retrieval process auth hears by M_SPAWNED, which names the account it asked for. */
+static void send_spawned(struct role_process *auth, uint64_t account, uint32_t instance, int fd)
 {
     struct buf body;
     buf_init(&body, 64);
     wire_put_u64(&body, account);
     wire_put_u32(&body, instance);
-    process_send(auth, M_SPAWNED, buf_slice(&body), fd, fd ? 1 : 0);
+    process_send(auth, M_SPAWNED, buf_slice(&body), &fd, 1);
     buf_clear(&body);
 }
 
@@ -66,7 +65,7 @@ static enum err connect_retrieval(struct role_process *auth, struct role_process
     if (e)
         return e;
     send_channel(retrieval, auth, pair[0]);
-    send_spawned(auth, retrieval->account, retrieval->instance, &pair[1]);
+    send_spawned(auth, retrieval->account, retrieval->instance, pair[1]);
     close(pair[0]);
     close(pair[1]);
     return ERR_OK;
@@ -123,8 +122,6 @@ void retrieval_wanted(struct supervisor *s, struct slice body)
     if (!wire_done(&w) || !auth || s->phase > PHASE_SERVING || !s->listeners)
         return;
     enum err e = retrieval_give(s, auth, account);
-    if (e == ERR_OK)
-        return;
-    log_event(LOG_ERROR, "no-retrieval", LF_X("account", account), LF("reason", err_text(e)));
-    send_spawned(auth, account, 0, NULL);
+    if (e) /* auth gives up waiting by itself */
+        log_event(LOG_ERROR, "no-retrieval", LF_X("account", account), LF("reason", err_text(e)));
 }
