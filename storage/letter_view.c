@@ -24,12 +24,12 @@ void letter_view_clear(struct letter_view *v)
     v->keys = NULL;
     buf_wipe(&v->owner);
     buf_wipe(&v->chunk);
-    v->is_loaded = v->has_owner = v->has_chunk = false;
+    v->is_loaded = v->has_all_keys = v->has_owner = v->has_chunk = false;
 }
 
 void letter_view_reset(struct letter_view *v)
 {
-    v->is_loaded = v->has_owner = v->has_chunk = false;
+    v->is_loaded = v->has_all_keys = v->has_owner = v->has_chunk = false;
     buf_reset(&v->owner);
     buf_reset(&v->chunk);
 }
@@ -152,6 +152,9 @@ static bool letter_is_freed(struct letter_view *v)
 static enum err open_chunk(struct letter_view *v, uint32_t number, struct buf *out)
 {
     size_t before = out->n;
+    if (!v->has_all_keys)
+        letter_keys_complete(v->keys);
+    v->has_all_keys = true;
     bool is_last = number == CHUNK_PREFIX || number + 1 == v->chunks;
     int64_t row = number == CHUNK_PREFIX ? 65535 : (int64_t)number;
     struct stmt *s = v->in_letters ? db_use(v->reader->letters, READ_LETTERS_CHUNK)

@@ -20,7 +20,7 @@ enum reader_mail_sql {
     READ_LETTERS,
     READ_CHANGED,
     READ_UIDS,
-    READ_UIDS_SPAN,
+    READ_UIDS_GONE,
     READ_FIRST_UNSEEN,
     READ_FIRST_UNSEEN_FROM_END,
     READ_VANISHED,
@@ -59,6 +59,7 @@ struct letter_view {
     uint32_t owner_size;
     uint32_t chunks;
     bool in_letters;             /* place 1 */
+    bool has_all_keys;           /* not the summary's alone */
     bool has_owner;
     struct buf owner;            /* owned */
     bool has_chunk;
@@ -66,13 +67,15 @@ struct letter_view {
     struct buf chunk;            /* owned */
 };
 
-/* The agreed keys of epochs that were met last; a fixed table in the locked arena. */
+/* The agreed keys of epochs that were met last; a fixed table in the locked arena. Entry 0 is for the
+ * vault's own wrap key, under the name EPOCH_OWN. */
 struct epoch_entry {
     uint64_t epoch;
     uint8_t public_key[SEAL_KEY_BYTES];
     uint8_t agreed[SEAL_KEY_BYTES];
 };
 #define EPOCH_ENTRIES 256
+#define EPOCH_OWN UINT64_MAX
 
 struct mail_cursor {
     struct reader *reader;
@@ -108,7 +111,8 @@ void reader_note_damage(struct reader *r, const char *what, uint64_t id);
 /* ERR_NOT_FOUND: no such mailbox. */
 enum err reader_mailbox_vault(struct reader *r, uint64_t mailbox, uint64_t *out) MUST_CHECK;
 
-/* K of a letter from its wrap. epoch 0: adopted. ERR_KEY_MISSING, ERR_DAMAGED, ERR_AGAIN. */
+/* K and the summary subkey of a letter from its wrap; letter_keys_complete() makes the others. epoch 0:
+ * adopted. ERR_KEY_MISSING, ERR_DAMAGED, ERR_AGAIN. */
 struct stored_wrap {
     uint64_t vault;
     uint32_t generation;

@@ -1,7 +1,8 @@
 /* From a wrap to a letter's keys, and adoption; see reader.h.
  *
  * A letter that came by SMTP is wrapped under a key agreed between an epoch's public key and ours: 30
- * microseconds of X25519, so the agreed keys of the last epochs are kept. */
+ * microseconds of X25519, so the agreed keys of the last epochs are kept. The key of adopted wraps is
+ * kept in the same table, at its first place. */
 #include "base/secret.h"
 #include "storage/reader_internal.h"
 
@@ -38,15 +39,13 @@ static enum err epoch_read(struct reader *r, uint64_t epoch, struct epoch_entry 
     return e;
 }
 
-static enum err unwrap_epoch(struct reader *r, const struct stored_wrap *w, struct letter_keys *out)
+static enum err entry_fill(struct reader *r, uint64_t epoch, struct epoch_entry *out)
 {
-    struct epoch_entry alone = {0};
-    struct epoch_entry *entry = r->epochs ? &r->epochs[w->epoch % EPOCH_ENTRIES] : &alone;
-    enum err e = entry->epoch == w->epoch ? ERR_OK : epoch_read(r, w->epoch, entry);
-    if (!e)
-        e = wrap_open_agreed(r->keys, entry->public_key, entry->agreed, w->uid.p, w->wrap, out);
-    secret_wipe(&alone, sizeof alone);
-    return e;
+    if (epoch)
+        return epoch_read(r, epoch, out);
+    vault_wrap_key(r->keys, out->agreed);
+    out->epoch = EPOCH_OWN;
+    return ERR_OK;
 }
 
 enum err reader_unwrap(struct reader *r, const struct stored_wrap *w, struct letter_keys *out)
@@ -55,9 +54,16 @@ enum err reader_unwrap(struct reader *r, const struct stored_wrap *w, struct let
         return ERR_DAMAGED;
     if (!r->keys || r->keys->vault != w->vault || r->keys->generation != w->generation)
         return ERR_KEY_MISSING;
-    if (w->epoch)
-        return unwrap_epoch(r, w, out);
-    return wrap_open(r->keys, NULL, w->uid.p, w->wrap, out);
+    struct epoch_entry alone = {0};
+    size_t place = w->epoch ? 1 + w->epoch % (EPOCH_ENTRIES - 1) : 0;
+    struct epoch_entry *entry = r->epochs ? &r->epochs[place] : &alone;
+    bool is_there = entry->epoch == (w->epoch ? w->epoch : EPOCH_OWN);
+    enum err e = is_there ? ERR_OK : entry_fill(r, w->epoch, entry);
+    if (!e)
+        e = wrap_open_summary(r->keys, w->epoch ? entry->public_key : NULL, entry->agreed, w->uid.p,
+            w->wrap, out);
+    secret_wipe(&alone, sizeof alone);
+    return e;
 }
 
 /* One row of READ_UNADOPTED: only a letter whose summary opens is adopted. */

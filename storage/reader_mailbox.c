@@ -209,21 +209,59 @@ static enum err take_ranges(struct range_list *l, enum err e, struct uid_range *
     return ERR_OK;
 }
 
-/* A mailbox without gaps, the usual case, is known by its ends and its count, and SQLite counts five
- * times as fast as it hands out rows. */
-static enum err read_span(struct reader *r, uint64_t mailbox, struct uid_range *out, bool *out_is_whole)
+/* What is in the mailbox by what is not: below UIDNEXT, each UID is there, expunged or vanished, and of
+ * the last two there are few ranges where the first has 100,000 rows. The answer is used
+ * only if it has as many UIDs as the mailbox has messages. */
+static enum err read_gone(struct reader *r, uint64_t mailbox, struct range_list *gone, uint64_t *out_uidnext,
+    uint64_t *out_messages)
 {
-    struct stmt *s = db_use(r->mail, READ_UIDS_SPAN);
+    struct stmt *s = db_use(r->mail, READ_UIDS_GONE);
+    stmt_bind_int(s, "mailbox", (int64_t)mailbox);
+    *out_uidnext = 0;
+    *out_messages = 0;
+    enum err e;
+    for (e = reader_first_step(s); !e; e = stmt_step(s)) {
+        int64_t first = stmt_int(s, 1);
+        int64_t last = stmt_int(s, 2);
+        if (stmt_int(s, 0) == 0) {
+            *out_uidnext = column_nonzero(s, 1);
+            *out_messages = column_u64(s, 2);
+        } else if (first >= 1 && first <= last && last <= UINT32_MAX) {
+            range_list_add(gone, (uint32_t)first, (uint32_t)last);
+        }
+    }
+    stmt_reset(s);
+    range_list_tidy(gone);
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+/* The ranges between those of `gone`, from 1 up to below uidnext; returns how many UIDs they hold. */
+static uint64_t complement(const struct range_list *gone, uint64_t uidnext, struct range_list *out)
+{
+    uint64_t next = 1;
+    uint64_t count = 0;
+    for (size_t i = 0; i <= gone->n && next < uidnext; i++) {
+        uint64_t end = i < gone->n && gone->items[i].first < uidnext ? gone->items[i].first : uidnext;
+        if (next < end) {
+            range_list_add(out, (uint32_t)next, (uint32_t)(end - 1));
+            count += end - next;
+        }
+        next = i < gone->n ? (uint64_t)gone->items[i].last + 1 : uidnext;
+    }
+    return count;
+}
+
+/* Row by row: right in any case, and a quarter of a microsecond each. */
+static enum err walk_uids(struct reader *r, uint64_t mailbox, struct range_list *out)
+{
+    struct stmt *s = db_use(r->mail, READ_UIDS);
     stmt_bind_int(s, "mailbox", (int64_t)mailbox);
     stmt_bind_int(s, "first", 1);
     stmt_bind_int(s, "last", UINT32_MAX);
-    enum err e = reader_first_step(s);
-    if (!e) {
-        int64_t count = stmt_int(s, 0);
-        int64_t first = stmt_int(s, 1);
-        int64_t last = stmt_int(s, 2);
-        *out_is_whole = count == 0 || last - first + 1 == count;
-        *out = count == 0 ? (struct uid_range){1, 0} : (struct uid_range){(uint32_t)first, (uint32_t)last};
+    enum err e;
+    for (e = reader_first_step(s); !e; e = stmt_step(s)) {
+        uint32_t uid = (uint32_t)stmt_int(s, 0);
+        range_list_add(out, uid, uid);
     }
     stmt_reset(s);
     return e;
@@ -231,26 +269,16 @@ static enum err read_span(struct reader *r, uint64_t mailbox, struct uid_range *
 
 enum err reader_uid_runs(struct reader *r, uint64_t mailbox, struct uid_range **out, size_t *out_n)
 {
+    struct range_list gone = {0};
     struct range_list list = {0};
-    struct uid_range span;
-    bool is_whole;
-    enum err e = read_span(r, mailbox, &span, &is_whole);
-    if (e)
-        return e;
-    if (is_whole) {
-        if (span.first <= span.last)
-            range_list_add(&list, span.first, span.last);
-        return take_ranges(&list, ERR_OK, out, out_n);
+    uint64_t uidnext;
+    uint64_t messages;
+    enum err e = read_gone(r, mailbox, &gone, &uidnext, &messages);
+    if (!e && complement(&gone, uidnext, &list) != messages) {
+        list.n = 0;
+        e = walk_uids(r, mailbox, &list);
     }
-    struct stmt *s = db_use(r->mail, READ_UIDS);
-    stmt_bind_int(s, "mailbox", (int64_t)mailbox);
-    stmt_bind_int(s, "first", 1);
-    stmt_bind_int(s, "last", UINT32_MAX);
-    for (e = reader_first_step(s); !e; e = stmt_step(s)) {
-        uint32_t uid = (uint32_t)stmt_int(s, 0);
-        range_list_add(&list, uid, uid);
-    }
-    stmt_reset(s);
+    free(gone.items);
     return take_ranges(&list, e, out, out_n);
 }
 

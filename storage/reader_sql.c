@@ -34,9 +34,11 @@ const char *const reader_mail_sql[READ_MAIL_SQL_COUNT] = {
         " WHERE mailbox = :mailbox AND modseq > :since",
     [READ_UIDS] =
         "SELECT uid FROM mail WHERE mailbox = :mailbox AND uid BETWEEN :first AND :last ORDER BY uid",
-    [READ_UIDS_SPAN] =
-        "SELECT count(*), min(uid), max(uid) FROM mail WHERE mailbox = :mailbox"
-        " AND uid BETWEEN :first AND :last",
+    /* One statement, so that all three are of one moment. */
+    [READ_UIDS_GONE] =
+        "SELECT 0, uidnext, messages FROM mailbox WHERE id = :mailbox"
+        " UNION ALL SELECT 1, first, last FROM vanished WHERE mailbox = :mailbox"
+        " UNION ALL SELECT 1, uid, uid FROM expunged WHERE mailbox = :mailbox",
     [READ_FIRST_UNSEEN] =
         "SELECT uid FROM mail WHERE mailbox = :mailbox AND flags & 8 = 0 ORDER BY uid LIMIT 1",
     /* With :unseen unseen mails, the last of these is the first of all. */

@@ -73,7 +73,7 @@ void letter_keys_from(struct letter_keys *out, const uint8_t uid[LETTER_UID_BYTE
 enum err seal_epoch_begin(struct seal_epoch *out, const struct vault_public *vault, uint64_t now_ms,
     uint64_t life_ms) MUST_CHECK;
 /* The same key from the vault's side. 30 microseconds: who opens many wraps of one epoch keeps it and
- * uses wrap_open_agreed(). ERR_DAMAGED as above. */
+ * uses wrap_open_summary(). ERR_DAMAGED as above. */
 enum err seal_epoch_agree(const struct vault_keys *v, const uint8_t epoch_public[SEAL_KEY_BYTES],
     uint8_t out_agreed[SEAL_KEY_BYTES]) MUST_CHECK;
 
@@ -84,9 +84,14 @@ void wrap_for_vault(const struct vault_keys *v, const struct letter_keys *k, uin
 /* epoch_public NULL: an adopted wrap. ERR_DAMAGED when the seal does not verify. */
 enum err wrap_open(const struct vault_keys *v, const uint8_t *epoch_public,
     const uint8_t uid[LETTER_UID_BYTES], struct slice wrap, struct letter_keys *out) MUST_CHECK;
-enum err wrap_open_agreed(const struct vault_keys *v, const uint8_t epoch_public[SEAL_KEY_BYTES],
-    const uint8_t agreed[SEAL_KEY_BYTES], const uint8_t uid[LETTER_UID_BYTES], struct slice wrap,
+/* The same in two steps, for listings: the key that wraps are under is made once (for an epoch's by
+ * seal_epoch_agree(), for adopted ones here), and of the subkeys only the summary's is derived;
+ * content and search are zero until letter_keys_complete(). */
+void vault_wrap_key(const struct vault_keys *v, uint8_t out[SEAL_KEY_BYTES]);
+enum err wrap_open_summary(const struct vault_keys *v, const uint8_t *epoch_public,
+    const uint8_t key[SEAL_KEY_BYTES], const uint8_t uid[LETTER_UID_BYTES], struct slice wrap,
     struct letter_keys *out) MUST_CHECK;
+void letter_keys_complete(struct letter_keys *k);
 
 /* Compresses (zstd, or stored when that is no gain) and seals one chunk; appended to out. */
 enum err chunk_seal(const struct letter_keys *k, uint32_t number, bool is_last, struct slice text,

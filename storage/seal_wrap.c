@@ -5,6 +5,8 @@
  * never mailbox or uid, so that COPY and MOVE need no key. */
 #include "storage/seal_internal.h"
 
+#define LETTER_CONTEXT "llletter"
+
 /* BLAKE2b's key, here only to keep this use apart from others. */
 static const char agree_context[] = "letterlock-epoch";
 _Static_assert(sizeof agree_context - 1 >= crypto_generichash_KEYBYTES_MIN, "too short a key");
@@ -40,9 +42,14 @@ void letter_keys_from(struct letter_keys *out, const uint8_t uid[LETTER_UID_BYTE
 {
     memmove(out->uid, uid, sizeof out->uid);
     memmove(out->key, key, sizeof out->key);
-    key_derive(out->key, 1, "llletter", out->content);
-    key_derive(out->key, 2, "llletter", out->summary);
-    key_derive(out->key, 3, "llletter", out->search);
+    key_derive(out->key, 2, LETTER_CONTEXT, out->summary);
+    letter_keys_complete(out);
+}
+
+void letter_keys_complete(struct letter_keys *k)
+{
+    key_derive(k->key, 1, LETTER_CONTEXT, k->content);
+    key_derive(k->key, 3, LETTER_CONTEXT, k->search);
 }
 
 /* BLAKE2b over the shared point and both public keys. */
@@ -119,7 +126,7 @@ void wrap_for_epoch(const struct seal_epoch *e, const struct letter_keys *k, uin
 }
 
 /* The symmetric key has several uses: wraps have a key of their own from it. */
-static void vault_wrap_key(const struct vault_keys *v, uint8_t out[SEAL_KEY_BYTES])
+void vault_wrap_key(const struct vault_keys *v, uint8_t out[SEAL_KEY_BYTES])
 {
     key_derive(v->symmetric_key, 1, "llwraps_", out);
 }
@@ -134,44 +141,39 @@ void wrap_for_vault(const struct vault_keys *v, const struct letter_keys *k, uin
     sodium_memzero(key, sizeof key);
 }
 
-static enum err wrap_unseal(const uint8_t *key, const struct associated *ad, const uint8_t *uid,
-    struct slice wrap, struct letter_keys *out)
-{
-    if (wrap.n != WRAP_BYTES || wrap.p[0] != SEAL_XCHACHA20POLY1305)
-        return ERR_DAMAGED;
-    uint8_t k[SEAL_KEY_BYTES];
-    enum err e = aead_open(key, wrap.p + 1, slice_of(ad->p, ad->n), slice_from(wrap, 1 + NONCE_BYTES),
-        k);
-    if (!e)
-        letter_keys_from(out, uid, k);
-    sodium_memzero(k, sizeof k);
-    return e;
-}
-
-enum err wrap_open_agreed(const struct vault_keys *v, const uint8_t epoch_public[SEAL_KEY_BYTES],
-    const uint8_t agreed[SEAL_KEY_BYTES], const uint8_t uid[LETTER_UID_BYTES], struct slice wrap,
+enum err wrap_open_summary(const struct vault_keys *v, const uint8_t *epoch_public,
+    const uint8_t key[SEAL_KEY_BYTES], const uint8_t uid[LETTER_UID_BYTES], struct slice wrap,
     struct letter_keys *out)
 {
     struct associated ad;
+    uint8_t k[SEAL_KEY_BYTES];
+    if (wrap.n != WRAP_BYTES || wrap.p[0] != SEAL_XCHACHA20POLY1305)
+        return ERR_DAMAGED;
     wrap_place(v->vault, v->generation, epoch_public, uid, &ad);
-    return wrap_unseal(agreed, &ad, uid, wrap, out);
+    enum err e = aead_open(key, wrap.p + 1, slice_of(ad.p, ad.n), slice_from(wrap, 1 + NONCE_BYTES), k);
+    if (!e) {
+        *out = (struct letter_keys){0};
+        memcpy(out->uid, uid, sizeof out->uid);
+        memcpy(out->key, k, sizeof out->key);
+        key_derive(k, 2, LETTER_CONTEXT, out->summary);
+    }
+    sodium_memzero(k, sizeof k);
+    return e;
 }
 
 enum err wrap_open(const struct vault_keys *v, const uint8_t *epoch_public,
     const uint8_t uid[LETTER_UID_BYTES], struct slice wrap, struct letter_keys *out)
 {
     uint8_t key[SEAL_KEY_BYTES];
-    enum err e;
-    if (epoch_public) {
+    enum err e = ERR_OK;
+    if (epoch_public)
         e = seal_epoch_agree(v, epoch_public, key);
-        if (!e)
-            e = wrap_open_agreed(v, epoch_public, key, uid, wrap, out);
-    } else {
-        struct associated ad;
-        wrap_place(v->vault, v->generation, NULL, uid, &ad);
+    else
         vault_wrap_key(v, key);
-        e = wrap_unseal(key, &ad, uid, wrap, out);
-    }
+    if (!e)
+        e = wrap_open_summary(v, epoch_public, key, uid, wrap, out);
+    if (!e)
+        letter_keys_complete(out);
     sodium_memzero(key, sizeof key);
     return e;
 }
