@@ -210,11 +210,16 @@ static int unknown_command(const struct cli *c, char **words, size_t n)
         help_of(words[0]);
         return CLI_MISUSED;
     }
-    if (is_family)
+    const char *near = NULL;
+    snprintf(name, sizeof name, "%s", words[0]);
+    if (n > 1 && words[1][0] != '-') {
         snprintf(name, sizeof name, "%s %s", words[0], words[1]);
-    else
+        near = help_nearest(name);
+    }
+    if (!near && !is_family) {
         snprintf(name, sizeof name, "%s", words[0]);
-    const char *near = help_nearest(name);
+        near = help_nearest(name);
+    }
     if (near)
         return cli_misused(c, "there is no command \"%s\"; did you mean \"%s\"?", name, near);
     return cli_misused(c, "there is no command \"%s\"; letterlock help lists them all", name);
@@ -241,7 +246,7 @@ static int help_asked(struct cli *c, char **words, size_t n)
         words += has_value ? 2 : 1;
         n -= has_value ? 2 : 1;
     }
-    if (n == 0 || strcmp(words[0], "help") == 0) {
+    if (n == 0) {
         help_overview();
         return CLI_DONE;
     }
