@@ -38,18 +38,23 @@ bool smtp_data_period(struct smtp_session *s)
     return true;
 }
 
-enum smtp_step smtp_cmd_data(struct smtp_session *s, struct slice argument)
+bool smtp_data_begin(struct smtp_session *s)
 {
     struct smtp_transaction *t = &s->transaction;
-    (void)argument;
     t->letter = letter_writer_new(s->server->store);
-    if (t->letter == NULL) {
+    data_reader_init(&t->reader);
+    t->started_ms = clock_mono_ms();
+    return t->letter != NULL;
+}
+
+enum smtp_step smtp_cmd_data(struct smtp_session *s, struct slice argument)
+{
+    (void)argument;
+    if (!smtp_data_begin(s)) {
         smtp_session_end_transaction(s);
         smtp_session_reply(s, REPLY_TRY_LATER);
         return STEP_DONE;
     }
-    data_reader_init(&t->reader);
-    t->started_ms = clock_mono_ms();
     smtp_session_set_state(s, SMTP_STATE_DATA);
     stream_set_input_max(s->stream, SMTP_INPUT_DATA);
     smtp_data_start_period(s);
@@ -57,22 +62,24 @@ enum smtp_step smtp_cmd_data(struct smtp_session *s, struct slice argument)
     return STEP_DONE;
 }
 
-static void take_piece(struct smtp_transaction *t, struct slice piece, uint64_t max_bytes)
+void smtp_data_take(struct smtp_session *s, struct slice piece)
 {
+    struct smtp_transaction *t = &s->transaction;
     t->size_bytes += piece.n;
-    if (t->size_bytes > max_bytes)
+    if (t->size_bytes > s->server->config.max_size_bytes)
         smtp_transaction_refuse(t, REPLY_TOO_BIG);
     if (t->letter != NULL)
         letter_writer_feed(t->letter, piece);
 }
 
 /* True when the text has ended; *input then begins behind it. */
-static bool take_text(struct smtp_transaction *t, struct slice *input, uint64_t max_bytes)
+static bool take_text(struct smtp_session *s, struct slice *input)
 {
+    struct smtp_transaction *t = &s->transaction;
     struct slice piece;
     enum data_step step;
     while ((step = data_reader_step(&t->reader, input, &piece)) == DATA_PIECE)
-        take_piece(t, piece, max_bytes);
+        smtp_data_take(s, piece);
     if (t->reader.is_faulty)
         smtp_transaction_refuse(t, REPLY_TEXT_FAULTY);
     return step == DATA_END;
@@ -177,7 +184,7 @@ static enum smtp_step deliver(struct smtp_session *s)
     return STEP_WAIT;
 }
 
-static enum smtp_step end_of_text(struct smtp_session *s)
+enum smtp_step smtp_data_end(struct smtp_session *s)
 {
     struct smtp_transaction *t = &s->transaction;
     smtp_session_set_state(s, SMTP_STATE_RCPT); /* no text any more; the answer leads to READY */
@@ -199,11 +206,11 @@ enum smtp_step smtp_data_run(struct smtp_session *s, bool *out_wants_input)
     }
     struct slice input = stream_input(s->stream);
     size_t held = input.n;
-    bool has_ended = held > 0 && take_text(t, &input, s->server->config.max_size_bytes);
+    bool has_ended = held > 0 && take_text(s, &input);
     t->received_bytes += held - input.n;
     stream_consume(s->stream, held - input.n);
     if (has_ended)
-        return end_of_text(s);
+        return smtp_data_end(s);
     *out_wants_input = true;
     return STEP_WAIT;
 }

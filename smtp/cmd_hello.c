@@ -32,7 +32,9 @@ enum smtp_step smtp_cmd_ehlo(struct smtp_session *s, struct slice argument)
     buf_put(out, smtp_session_host(s));
     buf_put_str(out, "\r\n250-PIPELINING\r\n250-SIZE ");
     buf_put_u64(out, s->server->config.max_size_bytes);
-    buf_put_str(out, "\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n");
+    buf_put_str(out, "\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n250-LIMITS RCPTMAX=");
+    buf_put_u64(out, s->server->config.max_recipients);
+    buf_put_str(out, "\r\n");
     if (may_start_tls(s))
         buf_put_str(out, "250-STARTTLS\r\n");
     if (smtp_session_is_submission(s) && smtp_session_is_private(s))

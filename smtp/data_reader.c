@@ -129,3 +129,22 @@ enum data_step data_reader_step(struct data_reader *r, struct slice *input, stru
     }
     return input->n > 0 && skip_to_end(r, input) ? DATA_END : DATA_MORE;
 }
+
+/* Every LF has a CR before it, and every CR an LF behind it. */
+bool data_reader_chunk(struct data_reader *r, struct slice piece)
+{
+    r->is_faulty = r->is_faulty || memchr(piece.p, 0, piece.n) != NULL;
+    while (piece.n > 0 && !r->is_faulty) {
+        size_t at = slice_find_byte(piece, '\n');
+        struct slice inside = slice_sub(piece, 0, at);
+        bool has_lf = at < piece.n;
+        bool had_cr = r->place == DATA_CR;
+        size_t cr = slice_find_byte(inside, '\r');
+        bool ends_with_cr = inside.n > 0 && cr + 1 == inside.n;
+        r->is_faulty = (had_cr && inside.n > 0) || (cr < inside.n && !ends_with_cr) ||
+                       (has_lf && !ends_with_cr && !had_cr);
+        r->place = has_lf ? DATA_LINE_START : ends_with_cr ? DATA_CR : DATA_IN_LINE;
+        piece = slice_from(piece, has_lf ? at + 1 : at);
+    }
+    return !r->is_faulty;
+}

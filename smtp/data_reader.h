@@ -8,6 +8,7 @@
 #ifndef SMTP_DATA_READER_H
 #define SMTP_DATA_READER_H
 
+#include "base/err.h"
 #include "base/slice.h"
 
 /* Where in a line the last byte taken stands. */
@@ -24,6 +25,8 @@ void data_reader_init(struct data_reader *r);
 /* Takes bytes off *input. DATA_PIECE: *out_piece is text of the letter, a part of the input; call
  * again. DATA_MORE: the input is used up. DATA_END: the text has ended, and *input begins behind it;
  * the reader is not to be called again before data_reader_init(). */
+/* Text of a BDAT chunk: no dots, no end; the same faults. False: there is one. */
+bool data_reader_chunk(struct data_reader *r, struct slice piece) MUST_CHECK;
 enum data_step data_reader_step(struct data_reader *r, struct slice *input, struct slice *out_piece);
 
 #endif

@@ -9,7 +9,8 @@
  *      |                      '---' the dialogue's end
  *
  * QUIT, 421 and a peer that is gone lead to CLOSING from everywhere. In AUTH a line is an answer, in
- * DATA there are no lines: neither comes here as a command.
+ * DATA there are no lines: neither comes here as a command. From RCPT a BDAT leads to BDAT (bytes of the
+ * chunk), from there to CHUNKS, and after the last chunk to READY as the end of DATA does.
  *
  * To add a command: a row in the table, its function in a cmd_ file, a row in the matrix of
  * tests/system/transcripts/smtp. Refusals stand in refusal() in the order in which they are looked
@@ -26,6 +27,8 @@ enum {
     CMD_NO_MAIL = 1 << 6,       /* not inside a transaction */
     CMD_MAIL_FIRST = 1 << 7,
     CMD_RCPT_FIRST = 1 << 8,
+    CMD_NO_CHUNKS = 1 << 9,     /* not between the chunks of a letter */
+    CMD_CHUNK = 1 << 10,        /* text follows, also when it is refused */
 };
 
 struct command {
@@ -61,10 +64,11 @@ static enum smtp_step cmd_other_protocol(struct smtp_session *s, struct slice ar
 static const struct command commands[] = {
     {"MAIL", CMD_ARGUMENT | CMD_TLS_FIRST | CMD_HELLO_FIRST | CMD_LOGIN_FIRST | CMD_NO_MAIL,
         smtp_cmd_mail, 0},
-    {"RCPT", CMD_ARGUMENT | CMD_TLS_FIRST | CMD_HELLO_FIRST | CMD_LOGIN_FIRST | CMD_MAIL_FIRST,
-        smtp_cmd_rcpt, 0},
-    {"DATA", CMD_NO_ARGUMENT | CMD_TLS_FIRST | CMD_HELLO_FIRST | CMD_LOGIN_FIRST | CMD_RCPT_FIRST,
-        smtp_cmd_data, 0},
+    {"RCPT", CMD_ARGUMENT | CMD_TLS_FIRST | CMD_HELLO_FIRST | CMD_LOGIN_FIRST | CMD_MAIL_FIRST |
+        CMD_NO_CHUNKS, smtp_cmd_rcpt, 0},
+    {"DATA", CMD_NO_ARGUMENT | CMD_TLS_FIRST | CMD_HELLO_FIRST | CMD_LOGIN_FIRST | CMD_RCPT_FIRST |
+        CMD_NO_CHUNKS, smtp_cmd_data, 0},
+    {"BDAT", CMD_CHUNK | CMD_TLS_FIRST | CMD_HELLO_FIRST | CMD_LOGIN_FIRST | CMD_RCPT_FIRST, NULL, 0},
     {"EHLO", CMD_ARGUMENT, smtp_cmd_ehlo, 0},
     {"HELO", CMD_ARGUMENT, smtp_cmd_helo, 0},
     {"QUIT", CMD_NO_ARGUMENT, cmd_quit, 0},
@@ -78,7 +82,6 @@ static const struct command commands[] = {
     {"EXPN", 0, NULL, REPLY_NOT_IMPLEMENTED},
     {"ETRN", 0, NULL, REPLY_NOT_IMPLEMENTED},
     {"TURN", 0, NULL, REPLY_NOT_IMPLEMENTED},
-    {"BDAT", 0, NULL, REPLY_NOT_IMPLEMENTED},
     {"GET", 0, cmd_other_protocol, 0},
     {"POST", 0, cmd_other_protocol, 0},
     {"CONNECT", 0, cmd_other_protocol, 0},
@@ -108,15 +111,19 @@ static enum smtp_reply_name submission_refusal(const struct smtp_session *s, uns
 
 static enum smtp_reply_name order_refusal(const struct smtp_session *s, unsigned flags)
 {
-    bool in_mail = s->state == SMTP_STATE_MAIL || s->state == SMTP_STATE_RCPT;
+    bool in_chunks = s->state == SMTP_STATE_CHUNKS;
+    bool has_rcpt = s->state == SMTP_STATE_RCPT || in_chunks;
+    bool in_mail = s->state == SMTP_STATE_MAIL || has_rcpt;
     if ((flags & CMD_HELLO_FIRST) && s->state == SMTP_STATE_NEW)
         return REPLY_HELLO_FIRST;
     if ((flags & CMD_NO_MAIL) && in_mail)
         return REPLY_MAIL_OPEN;
     if ((flags & CMD_MAIL_FIRST) && !in_mail)
         return REPLY_MAIL_FIRST;
-    if ((flags & CMD_RCPT_FIRST) && s->state != SMTP_STATE_RCPT)
+    if ((flags & CMD_RCPT_FIRST) && !has_rcpt)
         return in_mail ? REPLY_RCPT_FIRST : REPLY_MAIL_FIRST;
+    if ((flags & CMD_NO_CHUNKS) && in_chunks)
+        return REPLY_CHUNKS_OPEN;
     return REPLY_OK;
 }
 
@@ -151,6 +158,8 @@ enum smtp_step smtp_dispatch(struct smtp_session *s, struct slice text)
         return STEP_DONE;
     }
     enum smtp_reply_name why = refusal(s, &line, c->flags);
+    if (c->flags & CMD_CHUNK)
+        return smtp_cmd_bdat(s, line.argument, why);
     if (why != REPLY_OK) {
         smtp_session_reply(s, why);
         return STEP_DONE;

@@ -27,6 +27,9 @@
 /* After SIGTERM, for replies under way. */
 #define SMTP_STOP_MS (10u * 1000)
 
+/* RFC 3030: a larger chunk is not even read to be dropped. */
+#define SMTP_CHUNK_MAX (1ULL << 31)
+
 /* Input held: a connection before it may send a letter, and while it sends one. */
 #define SMTP_INPUT_COMMAND (16u * 1024)
 #define SMTP_INPUT_DATA (64u * 1024)

@@ -16,6 +16,7 @@ enum smtp_reply_name {
     REPLY_RECIPIENT_OK,
     REPLY_SEND_TEXT,
     REPLY_STORED,
+    REPLY_CHUNK_TAKEN,
     REPLY_TLS_READY,
     REPLY_LOGGED_IN,
     /* temporary */
@@ -47,6 +48,8 @@ enum smtp_reply_name {
     REPLY_MAIL_FIRST,
     REPLY_RCPT_FIRST,
     REPLY_MAIL_OPEN,
+    REPLY_CHUNKS_OPEN,
+    REPLY_BDAT_SYNTAX,
     REPLY_TLS_FIRST,
     REPLY_TLS_ALREADY,
     REPLY_LOGIN_FIRST,

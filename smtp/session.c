@@ -34,6 +34,11 @@ bool smtp_session_is_private(const struct smtp_session *s)
     return stream_is_secure(s->stream) || s->may_login_in_clear;
 }
 
+bool smtp_session_in_text(const struct smtp_session *s)
+{
+    return s->state == SMTP_STATE_DATA || s->state == SMTP_STATE_BDAT;
+}
+
 struct slice smtp_session_host(const struct smtp_session *s)
 {
     return buf_slice(&s->server->config.host);
@@ -92,7 +97,7 @@ static void after_step(struct smtp_session *s, enum smtp_step step)
         begin_closing(s);
     else if (s->errors >= s->server->config.max_errors)
         say_and_close(s, REPLY_TOO_MANY_ERRORS);
-    else if (s->server->is_stopping && step == STEP_DONE && s->state != SMTP_STATE_DATA)
+    else if (s->server->is_stopping && step == STEP_DONE && !smtp_session_in_text(s))
         say_and_close(s, REPLY_STOPPING);
 }
 
@@ -137,7 +142,8 @@ static bool take_line(struct smtp_session *s)
 static bool take_text(struct smtp_session *s)
 {
     bool wants_input = false;
-    enum smtp_step step = smtp_data_run(s, &wants_input);
+    enum smtp_step step =
+        s->state == SMTP_STATE_DATA ? smtp_data_run(s, &wants_input) : smtp_bdat_run(s, &wants_input);
     after_step(s, step);
     return !wants_input;
 }
@@ -156,7 +162,7 @@ static void take_input(struct smtp_session *s)
         if (stream_output_room(s->stream) == 0)
             smtp_session_wait(s, SMTP_WAIT_OUTPUT, 0);
         else
-            goes_on = s->state == SMTP_STATE_DATA ? take_text(s) : take_line(s);
+            goes_on = smtp_session_in_text(s) ? take_text(s) : take_line(s);
     }
 }
 
@@ -190,7 +196,7 @@ void smtp_session_stop(struct smtp_session *s)
 {
     if (s->state == SMTP_STATE_HANDSHAKE)
         begin_closing(s);
-    else if (s->wait == SMTP_WAIT_OUTPUT || (is_listening(s) && s->state != SMTP_STATE_DATA))
+    else if (s->wait == SMTP_WAIT_OUTPUT || (is_listening(s) && !smtp_session_in_text(s)))
         say_and_close(s, REPLY_STOPPING);
 }
 
@@ -248,7 +254,7 @@ static void on_timeout(void *ctx)
         begin_closing(s);
     else if (is_ours)
         stream_set_deadline(s->stream, SMTP_COMMAND_MS); /* we are slow, not the peer */
-    else if (s->state != SMTP_STATE_DATA || !smtp_data_period(s))
+    else if (!smtp_session_in_text(s) || !smtp_data_period(s))
         say_and_close(s, REPLY_TIMEOUT);
 }
 

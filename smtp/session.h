@@ -18,7 +18,9 @@ enum smtp_state {
     SMTP_STATE_MAIL,       /* a sender is accepted */
     SMTP_STATE_RCPT,       /* and at least one recipient */
     SMTP_STATE_AUTH,       /* the next line is an answer in a login dialogue */
+    SMTP_STATE_CHUNKS,     /* a BDAT was taken, and it was not the last */
     SMTP_STATE_DATA,       /* text of a letter */
+    SMTP_STATE_BDAT,       /* text of a chunk */
     SMTP_STATE_HANDSHAKE,  /* TLS */
     SMTP_STATE_CLOSING,    /* the last reply is said */
     SMTP_STATE_COUNT
@@ -32,6 +34,15 @@ enum smtp_wait {
     SMTP_WAIT_STORED,   /* the commit of the letter */
     SMTP_WAIT_ROOM,     /* the store is behind: its on_drained */
     SMTP_WAIT_OUTPUT,   /* the peer does not read our replies: on_writable */
+};
+
+/* The chunk of a BDAT. */
+struct smtp_chunk {
+    uint64_t size_bytes;
+    uint64_t left;
+    bool is_last;
+    enum smtp_reply_name refusal;   /* not REPLY_OK: its bytes are dropped, then this is said */
+    enum smtp_state state_before;
 };
 
 enum smtp_step { STEP_DONE, STEP_WAIT, STEP_CLOSE };
@@ -65,7 +76,8 @@ struct smtp_session {
     struct smtp_rcpt_argument pending_rcpt;
     struct buf pending;           /* owned; the argument of MAIL or RCPT */
     struct buf canonical;         /* owned; the address that is looked up */
-    uint64_t period_bytes;        /* DATA: received_bytes when the period began */
+    struct smtp_chunk chunk;
+    uint64_t period_bytes;        /* DATA, BDAT: received_bytes when the period began */
 };
 
 /* Owns fd. When there are too many connections the peer hears so and is gone. */
@@ -112,6 +124,12 @@ enum smtp_step smtp_cmd_mail(struct smtp_session *s, struct slice argument);
 enum smtp_step smtp_cmd_rcpt(struct smtp_session *s, struct slice argument);
 /* cmd_data.c */
 enum smtp_step smtp_cmd_data(struct smtp_session *s, struct slice argument);
+/* A letter begins; false when it cannot. */
+bool smtp_data_begin(struct smtp_session *s);
+/* Text of the letter; counted, and refused when it is too much. */
+void smtp_data_take(struct smtp_session *s, struct slice piece);
+/* The text has ended: refuses or delivers. */
+enum smtp_step smtp_data_end(struct smtp_session *s);
 /* Takes what input there is of a letter. STEP_DONE: the text has ended and was answered. STEP_WAIT: more
  * must come, or the store; *out_wants_input tells which. */
 enum smtp_step smtp_data_run(struct smtp_session *s, bool *out_wants_input);
@@ -119,5 +137,11 @@ enum smtp_step smtp_data_run(struct smtp_session *s, bool *out_wants_input);
 void smtp_data_start_period(struct smtp_session *s);
 /* The deadline of a period has passed: true when the peer was fast enough to go on. */
 bool smtp_data_period(struct smtp_session *s);
+/* Whether what comes is text and no command. */
+bool smtp_session_in_text(const struct smtp_session *s);
+/* cmd_bdat.c; refusal: what the table says of it, REPLY_OK when it is welcome. */
+enum smtp_step smtp_cmd_bdat(struct smtp_session *s, struct slice argument, enum smtp_reply_name refusal);
+/* As smtp_data_run, for the bytes of a chunk. */
+enum smtp_step smtp_bdat_run(struct smtp_session *s, bool *out_wants_input);
 
 #endif

@@ -180,6 +180,41 @@ static void it_is_linear_and_fast(void **state)
     buf_clear(&dots);
 }
 
+/* A chunk has no dots and no end; the faults are the same, wherever it is cut. */
+static void chunks_have_the_same_faults(void **state)
+{
+    static const struct {
+        const char *text;
+        bool is_sane;
+        enum data_place place;
+    } cases[] = {
+        {"a\r\nb\r\n", true, DATA_LINE_START},
+        {"\r\n.\r\n..\r\n", true, DATA_LINE_START},
+        {"a", true, DATA_IN_LINE},
+        {"a\r", true, DATA_CR},
+        {"a\nb", false, 0},
+        {"a\rb", false, 0},
+        {"a\r\r\n", false, 0},
+        {"\n", false, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct slice all = slice_str(cases[i].text);
+        for (size_t cut = 0; cut <= all.n; cut++) {
+            struct data_reader r;
+            data_reader_init(&r);
+            bool is_sane = data_reader_chunk(&r, slice_sub(all, 0, cut));
+            is_sane = data_reader_chunk(&r, slice_from(all, cut)) && is_sane;
+            assert_int_equal(is_sane, cases[i].is_sane);
+            if (is_sane)
+                assert_int_equal(r.place, cases[i].place);
+        }
+    }
+    struct data_reader r;
+    data_reader_init(&r);
+    assert_false(data_reader_chunk(&r, SLICE("a\0b")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +225,7 @@ int main(void)
         cmocka_unit_test(a_faulty_letter_is_read_to_its_real_end),
         cmocka_unit_test(near_misses_split_nothing),
         cmocka_unit_test(it_is_linear_and_fast),
+        cmocka_unit_test(chunks_have_the_same_faults),
     };
     clock_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,41 +72,44 @@ static void a_peer_that_shut_its_side_still_gets_its_replies(void **state)
 /* Every command in every state of the receiving port. */
 static void commands_come_in_their_order(void **state)
 {
-    static const char *const lead[] = {"", "EHLO c\r\n", "EHLO c\r\n" MAIL, "EHLO c\r\n" MAIL RCPT};
+    static const char *const lead[] = {"", "EHLO c\r\n", "EHLO c\r\n" MAIL, "EHLO c\r\n" MAIL RCPT,
+        "EHLO c\r\n" MAIL RCPT "BDAT 1\r\nx"};
     static const struct {
         const char *line;
-        const char *codes[4]; /* NEW READY MAIL RCPT */
+        const char *codes[5]; /* NEW READY MAIL RCPT CHUNKS */
     } rows[] = {
-        {"EHLO c\r\n", {"250", "250", "250", "250"}},
-        {"HELO c\r\n", {"250", "250", "250", "250"}},
-        {"EHLO\r\n", {"501", "501", "501", "501"}},
-        {"MAIL FROM:<a@b>\r\n", {"503", "250", "503", "503"}},
-        {"MAIL\r\n", {"503", "501", "503", "503"}},
-        {"RCPT TO:<u@example.test>\r\n", {"503", "503", "250", "250"}},
-        {"RCPT\r\n", {"503", "503", "501", "501"}},
-        {"DATA\r\n", {"503", "503", "503", "354"}},
-        {"DATA x\r\n", {"503", "503", "503", "501"}},
-        {"RSET\r\n", {"250", "250", "250", "250"}},
-        {"RSET x\r\n", {"501", "501", "501", "501"}},
-        {"NOOP\r\n", {"250", "250", "250", "250"}},
-        {"NOOP anything\r\n", {"250", "250", "250", "250"}},
-        {"HELP\r\n", {"214", "214", "214", "214"}},
-        {"VRFY u\r\n", {"252", "252", "252", "252"}},
-        {"EXPN l\r\n", {"502", "502", "502", "502"}},
-        {"ETRN x\r\n", {"502", "502", "502", "502"}},
-        {"BDAT 1 LAST\r\n", {"502", "502", "502", "502"}},
-        {"AUTH PLAIN\r\n", {"502", "502", "502", "502"}},
-        {"STARTTLS\r\n", {"220", "220", "503", "503"}},
-        {"STARTTLS x\r\n", {"501", "501", "503", "503"}},
-        {"QUIT\r\n", {"221", "221", "221", "221"}},
-        {"QUIT now\r\n", {"501", "501", "501", "501"}},
-        {"XYZZY\r\n", {"500", "500", "500", "500"}},
-        {"\r\n", {"500", "500", "500", "500"}},
-        {"GET / HTTP/1.1\r\n", {"554", "554", "554", "554"}},
+        {"EHLO c\r\n", {"250", "250", "250", "250", "250"}},
+        {"HELO c\r\n", {"250", "250", "250", "250", "250"}},
+        {"EHLO\r\n", {"501", "501", "501", "501", "501"}},
+        {"MAIL FROM:<a@b>\r\n", {"503", "250", "503", "503", "503"}},
+        {"MAIL\r\n", {"503", "501", "503", "503", "503"}},
+        {"RCPT TO:<u@example.test>\r\n", {"503", "503", "250", "250", "503"}},
+        {"RCPT\r\n", {"503", "503", "501", "501", "503"}},
+        {"DATA\r\n", {"503", "503", "503", "354", "503"}},
+        {"DATA x\r\n", {"503", "503", "503", "501", "503"}},
+        {"RSET\r\n", {"250", "250", "250", "250", "250"}},
+        {"RSET x\r\n", {"501", "501", "501", "501", "501"}},
+        {"NOOP\r\n", {"250", "250", "250", "250", "250"}},
+        {"NOOP anything\r\n", {"250", "250", "250", "250", "250"}},
+        {"HELP\r\n", {"214", "214", "214", "214", "214"}},
+        {"VRFY u\r\n", {"252", "252", "252", "252", "252"}},
+        {"EXPN l\r\n", {"502", "502", "502", "502", "502"}},
+        {"ETRN x\r\n", {"502", "502", "502", "502", "502"}},
+        {"BDAT 1 LAST\r\nx", {"503", "503", "503", "250", "250"}},
+        {"BDAT 1\r\nx", {"503", "503", "503", "250", "250"}},
+        {"BDAT x\r\n", {"501", "501", "501", "501", "501"}},
+        {"AUTH PLAIN\r\n", {"502", "502", "502", "502", "502"}},
+        {"STARTTLS\r\n", {"220", "220", "503", "503", "503"}},
+        {"STARTTLS x\r\n", {"501", "501", "503", "503", "503"}},
+        {"QUIT\r\n", {"221", "221", "221", "221", "221"}},
+        {"QUIT now\r\n", {"501", "501", "501", "501", "501"}},
+        {"XYZZY\r\n", {"500", "500", "500", "500", "500"}},
+        {"\r\n", {"500", "500", "500", "500", "500"}},
+        {"GET / HTTP/1.1\r\n", {"554", "554", "554", "554", "554"}},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        for (size_t j = 0; j < 4; j++) {
+        for (size_t j = 0; j < 5; j++) {
             struct client c;
             client_begin(&c, SMTP_RECEIVING);
             client_say(&c, slice_str(lead[j]));
@@ -287,6 +290,7 @@ static void recipients_are_limited(void **state)
     struct client c;
     (void)state;
     fake_config("smtp.max-recipients", "100");
+    fake_config("smtp.lookup-cache", "3600");
     client_begin(&c, SMTP_RECEIVING);
     EXPECT(&c, "EHLO c\r\n" MAIL, "220 250 250");
     for (int i = 0; i < 100; i++)
