@@ -93,6 +93,10 @@ bool help_of(const char *name);
 /* The command that a mistyped one was perhaps meant to be; NULL: none is near. */
 const char *help_nearest(const char *name);
 
+/* cli_man.c: the manual page ("man") or the completion of a shell ("bash", "zsh", "fish"). False: no such
+ * format. */
+bool help_format(const char *format);
+
 /* cli_secret.c */
 bool secret_is_terminal(void);
 /* Reads the secrets of the command, in order, into values (locked memory, CLI_SECRET_BYTES_MAX each, NUL-ended; "" for one

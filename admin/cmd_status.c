@@ -1,10 +1,17 @@
 /* letterlock status, verify, version, help. */
 #include "admin/commands.h"
 
+static int run_status(struct cli *c)
+{
+    int status = cli_run_plain(c);
+    return c->link && !link_is_server(c->link) ? CLI_FAILED : status;
+}
+
 const struct command cmd_status = {
     .name = "status",
     .summary = "what runs, where it listens, how much it holds",
-    .op = "status",
+    .details = "Exits 1 when no server runs; what it holds is said all the same.",
+    .op = "status", .run = run_status,
 };
 
 const struct command cmd_verify = {
@@ -25,9 +32,18 @@ const struct command cmd_version = {
     .run = run_version,
 };
 
+static const struct cli_option help_options[] = {
+    {"format", "FORMAT", "man: the manual page; bash, zsh, fish: the shell's completion", NULL, false},
+    {0},
+};
+
 static int run_help(struct cli *c)
 {
     char name[64];
+    const char *format = cli_value(c, "format");
+    if (format)
+        return help_format(format) ? CLI_DONE
+                                   : cli_misused(c, "--format is one of man, bash, zsh and fish");
     if (c->argument_count == 0) {
         help_overview();
         return CLI_DONE;
@@ -44,5 +60,5 @@ static int run_help(struct cli *c)
 const struct command cmd_help = {
     .name = "help", .arguments = "[COMMAND]", .least = 0, .most = 2,
     .summary = "this list, or one command explained",
-    .run = run_help,
+    .options = help_options, .run = run_help,
 };

@@ -176,3 +176,11 @@ def test_sigterm_finishes_the_reply_and_ends_with_0(binary):
         assert not [p for p in pids if os.path.exists('/proc/%d' % p)]
         a.start()
         a.deliver(b'Subject: again\r\n\r\nx\r\n')
+
+
+def test_status_fails_when_no_server_runs(appliance):
+    result = appliance.run('--json', 'status', check=False)
+    answer = json.loads(result.stdout)
+    assert answer['running'] == (appliance.process is not None)
+    assert result.returncode == (0 if answer['running'] else 1)
+    assert answer['store']['accounts'] == 1
