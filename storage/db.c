@@ -26,6 +26,8 @@ struct db {
     size_t statement_count;
     enum err sticky;
     bool in_transaction;
+    int wal_frames;             /* in the WAL after the last commit; 0: all are copied back */
+    unsigned page_bytes;
 };
 
 static enum err note_failure(struct db *d, int code)
@@ -149,6 +151,15 @@ static enum err check_version(struct db *d, const struct db_config *config)
     return ERR_OK;
 }
 
+static int note_wal(void *ctx, sqlite3 *handle, const char *name, int frames)
+{
+    struct db *d = ctx;
+    (void)handle;
+    (void)name;
+    d->wal_frames = frames;
+    return SQLITE_OK;
+}
+
 static enum err setup_writer(struct db *d, const struct db_config *config, bool is_new)
 {
     int on = 1;
@@ -166,6 +177,8 @@ static enum err setup_writer(struct db *d, const struct db_config *config, bool 
         e = query_int(d, "PRAGMA synchronous", &level);
     ENSURE(e || level == 2);
     sqlite3_file_control(d->handle, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
+    sqlite3_wal_hook(d->handle, note_wal, d);
+    d->page_bytes = config->page_bytes;
     sqlite3_db_config(d->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     return e;
 }
@@ -383,7 +396,14 @@ enum err db_checkpoint(struct db *d, int *out_wal_frames)
     int copied = 0;
     int code = sqlite3_wal_checkpoint_v2(d->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_wal, &copied);
     *out_wal_frames = in_wal - copied;
+    if (code == SQLITE_OK && in_wal == copied)
+        d->wal_frames = 0; /* the next commit begins the file anew */
     return code == SQLITE_BUSY ? ERR_OK : err_of(d, code);
+}
+
+uint64_t db_wal_bytes(const struct db *d)
+{
+    return (uint64_t)d->wal_frames * d->page_bytes;
 }
 
 static enum err check_one(struct db *d, const char *sql, const char *fine, struct buf *out)

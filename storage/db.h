@@ -59,6 +59,8 @@ int64_t db_changes(struct db *d);
 int64_t db_last_id(struct db *d);
 /* Copies as much of the WAL into the database as readers allow; *out_wal_frames is what remains. */
 enum err db_checkpoint(struct db *d, int *out_wal_frames) MUST_CHECK;
+/* What a checkpoint would have to copy, as far as this writer's commits tell. */
+uint64_t db_wal_bytes(const struct db *d);
 /* PRAGMA integrity_check and foreign_key_check; appends what it found, a line each; ERR_DAMAGED if any. */
 enum err db_check(struct db *d, struct buf *out) MUST_CHECK;
 /* An I/O error that was met while writing or syncing; sticky. ERR_OK: none. ERR_DISK_FULL is not sticky. */

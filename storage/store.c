@@ -6,7 +6,7 @@
 #include "storage/schema.h"
 #include "storage/store_sql.h"
 
-#define MAIL_PAGE_BYTES 8192
+#define MAIL_PAGE_BYTES 4096
 #define LETTERS_PAGE_BYTES 65536
 #define MAIL_CACHE_KIB (16 * 1024)
 #define LETTERS_CACHE_KIB 1024

@@ -20,7 +20,7 @@
 #define STORE_STAGES_PER_PEER_MAX 4096
 #define STORE_WORKS_MAX 10000            /* requests waiting for their next slice */
 #define STORE_REQUEST_KEEP_S 120         /* four times a client's patience */
-#define STORE_WAL_FRAMES_HIGH 1000       /* checkpoint from here on: 8 MB of mail.db */
+#define STORE_CHECKPOINT_BYTES (8u << 20) /* of WAL: what a restart reads, what is not yet copied back */
 
 struct store_peer {
     struct store *store;
@@ -124,6 +124,9 @@ struct store {
     size_t unstage_ready;
     size_t unstage_cap;
     uint64_t commits;
+    uint64_t commits_at_tick;            /* as it was a sweep timer ago */
+    uint64_t mail_checkpoint_bytes;      /* of WAL, from which the next checkpoint is tried */
+    uint64_t letters_checkpoint_bytes;
     uint64_t delivered;
     struct timer *sweep_timer;
     struct settings *settings;           /* the stored ones; role->settings is a copy */
@@ -137,6 +140,9 @@ enum err store_begin(struct store *s) MUST_CHECK;
 enum err store_begin_letters(struct store *s) MUST_CHECK;
 /* Commits, sends replies and rings, checkpoints. The loop's turn-end hook. */
 void store_end_turn(void *store);
+/* Copies both WALs back when nothing was committed since the last call: what a restart has to read, and
+ * old pages on the disk, stay few. */
+void store_checkpoint_idle(struct store *s);
 void store_ring(struct store *s, uint64_t account, uint64_t mailbox, uint64_t modseq);
 void store_queue_admin_reply(struct store *s, struct store_peer *peer, uint64_t req, enum err err,
     struct slice text, struct slice json);

@@ -358,6 +358,7 @@ static void on_sweep_timer(void *ctx)
 {
     struct store *s = ctx;
     s->sweep_due = true;
+    store_checkpoint_idle(s);
     timer_start(s->sweep_timer, SWEEP_EVERY_MS);
 }
 

@@ -129,7 +129,7 @@ const char *const mail_sql[SQL_MAIL_COUNT] = {
     [SQL_REQUEST_INSERT] = "INSERT INTO request(rid, at, result) VALUES(:rid, :now, :result)",
     [SQL_REQUEST_FIND] = "SELECT result FROM request WHERE rid = :rid",
     [SQL_REQUEST_OLDEST] = "SELECT id, at FROM request ORDER BY id LIMIT 1",
-    [SQL_REQUEST_SWEEP] = "DELETE FROM request WHERE id BETWEEN :first AND :last AND at < :before",
+    [SQL_REQUEST_SWEEP] = "DELETE FROM request WHERE id BETWEEN :first AND :last AND at <= :before",
 
     [SQL_GARBAGE_INSERT] = "INSERT OR IGNORE INTO garbage(letter) VALUES(:letter)",
     [SQL_GARBAGE_FIRST] = "SELECT letter FROM garbage ORDER BY letter LIMIT 1",

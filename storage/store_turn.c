@@ -213,17 +213,28 @@ static void send_snapshots(struct store *s)
     s->settings_changed = s->certificates_changed = false;
 }
 
-static void checkpoint(struct store *s)
+/* Copies the WAL back once it is worth it: a page that many commits wrote is copied once. A reader in the
+ * middle of a step only makes it copy less this time, so it is asked again after as much has come. */
+static void checkpoint_one(struct db *d, uint64_t *next_bytes)
 {
-    static uint64_t next;
-    int frames = 0;
-    /* Asking costs a little, so not at every commit. A reader that is in the middle of a step only
-     * makes it copy less this time. */
-    if (s->commits < next)
+    int left = 0;
+    if (db_wal_bytes(d) < *next_bytes)
         return;
-    next = s->commits + 50;
-    if (db_checkpoint(s->mail, &frames) != ERR_OK || db_checkpoint(s->letters, &frames) != ERR_OK)
+    if (db_checkpoint(d, &left) != ERR_OK)
         log_event(LOG_WARNING, "checkpoint-failed", LF("meaning", "it is tried again later"));
+    *next_bytes = db_wal_bytes(d) + STORE_CHECKPOINT_BYTES;
+}
+
+void store_checkpoint_idle(struct store *s)
+{
+    bool is_idle = s->commits == s->commits_at_tick;
+    s->commits_at_tick = s->commits;
+    if (!is_idle || s->mail_dirty || s->letters_dirty)
+        return;
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t any = 1;
+        checkpoint_one(i ? s->letters : s->mail, &any);
+    }
 }
 
 static void note_room(struct store *s, enum err e)
@@ -255,6 +266,8 @@ void store_end_turn(void *store)
     s->ring_count = 0;
     s->unstage_ready = s->unstage_count;
     s->turn_error = ERR_OK;
-    if (had_changes)
-        checkpoint(s);
+    if (had_changes) {
+        checkpoint_one(s->mail, &s->mail_checkpoint_bytes);
+        checkpoint_one(s->letters, &s->letters_checkpoint_bytes);
+    }
 }
