@@ -4,6 +4,7 @@
  * dropped root where the data folder has another owner, and no byte from the network reaches it. */
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "admin/notify.h"
@@ -230,8 +231,21 @@ static void on_child(void *ctx)
 
 /* ---- life ---- */
 
+/* A shell gives 1,024 descriptors and lets us take more; roles inherit what we take. Without more the
+ * door pauses accepting, and says so. */
+static void take_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        log_event(LOG_INFO, "descriptors-limited", LF_U("to", limit.rlim_cur));
+}
+
 static enum err begin(struct supervisor *s)
 {
+    take_descriptors();
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return ERR_IO;
     enum err e = quieten(s);

@@ -135,7 +135,6 @@ class Appliance:
     # -- server
 
     def start(self):
-        time.sleep(0.3)    # roles of a server that was killed close its sockets within moments
         assert self.process is None
         arguments = [*self.wrapper, str(BINARY), '--data', str(self.data), 'serve']
         for name in self.listeners:
