@@ -3,15 +3,15 @@
 # everything, and ends with the line "N passed, N failed, N skipped". Exit status 1 when something
 # failed.
 #
-#     sh tests/run.sh [STAGE...]      rules unit release fuzz by default; "system" runs the system tests on the
-#                                    sanitized build too, which takes long
+#     sh tests/run.sh [STAGE...]      rules unit system release fuzz by default; "system" runs the system tests on
+#                                    the sanitized build, "release" on the release build
 #     FUZZ_SECONDS=60 sh tests/run.sh fuzz
 #
 # Builds: build-asan (gcc, ASan and UBSan: unit and system tests), build-release (gcc: system tests
 # again, and those of the sandbox), build-clang (clang, ASan and UBSan: fuzz targets).
 set -u
 cd "$(dirname "$0")/.." || exit 1
-STAGES=${*:-rules unit release fuzz}
+STAGES=${*:-rules unit system release fuzz}
 FUZZ_SECONDS=${FUZZ_SECONDS:-5}
 JOBS=$(nproc)
 WORK=$(mktemp -d) || exit 1

@@ -146,7 +146,7 @@ def test_status_without_a_server_says_so(binary):
     with Appliance() as a:
         a.setup()
         result = a.run('status', check=False)
-        assert result.returncode == 0
+        assert result.returncode == 1
         assert 'run' in result.stderr + result.stdout or 'serve' in result.stderr + result.stdout
 
 
