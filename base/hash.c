@@ -49,6 +49,30 @@ void hash_hmac_sha256(struct slice key, struct slice data, uint8_t out[HASH_BYTE
     sodium_memzero(&state, sizeof state);
 }
 
+/* The state after the key is made once and copied: half of the work of each round. */
+void hash_pbkdf2_sha256(struct slice password, struct slice salt, uint32_t rounds, uint8_t out[HASH_BYTES])
+{
+    static const uint8_t one[4] = {0, 0, 0, 1};
+    crypto_auth_hmacsha256_state keyed, state;
+    uint8_t u[HASH_BYTES];
+    crypto_auth_hmacsha256_init(&keyed, password.p, password.n);
+    state = keyed;
+    crypto_auth_hmacsha256_update(&state, salt.p, salt.n);
+    crypto_auth_hmacsha256_update(&state, one, sizeof one);
+    crypto_auth_hmacsha256_final(&state, u);
+    memcpy(out, u, HASH_BYTES);
+    for (uint32_t i = 1; i < rounds; i++) {
+        state = keyed;
+        crypto_auth_hmacsha256_update(&state, u, sizeof u);
+        crypto_auth_hmacsha256_final(&state, u);
+        for (size_t k = 0; k < HASH_BYTES; k++)
+            out[k] ^= u[k];
+    }
+    sodium_memzero(&keyed, sizeof keyed);
+    sodium_memzero(&state, sizeof state);
+    sodium_memzero(u, sizeof u);
+}
+
 void key_derive(const uint8_t key[HASH_BYTES], uint64_t id, const char context[8],
     uint8_t out[HASH_BYTES])
 {

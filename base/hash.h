@@ -17,6 +17,8 @@ void hash_blake2b_pair(const uint8_t key[HASH_BYTES], struct slice a, struct sli
     uint8_t out[HASH_BYTES]);
 void hash_sha256(struct slice data, uint8_t out[HASH_BYTES]);
 void hash_hmac_sha256(struct slice key, struct slice data, uint8_t out[HASH_BYTES]);
+/* PBKDF2 with HMAC-SHA-256, one block (RFC 8018 section 5.2; Hi() of RFC 5802). */
+void hash_pbkdf2_sha256(struct slice password, struct slice salt, uint32_t rounds, uint8_t out[HASH_BYTES]);
 /* crypto_kdf: subkey `id` of `key` in the 8-byte `context`. */
 void key_derive(const uint8_t key[HASH_BYTES], uint64_t id, const char context[8],
     uint8_t out[HASH_BYTES]);

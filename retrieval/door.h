@@ -12,6 +12,7 @@
 #include "net/stream.h"
 #include "storage/auth_client.h"
 #include "storage/role.h"
+#include "storage/sasl.h"
 
 #define DOOR_LOGIN_MS 60000          /* from accept to a login that succeeds */
 #define DOOR_LINE_MAX 8192           /* one line before login; SASL responses are the longest */
@@ -43,15 +44,16 @@ struct door {
 };
 
 enum door_state { DOOR_GREET, DOOR_LINES, DOOR_SASL, DOOR_ASKING, DOOR_CARRY, DOOR_ENDING };
-enum door_sasl { DOOR_SASL_PLAIN, DOOR_SASL_LOGIN_USER, DOOR_SASL_LOGIN_PASSWORD };
 
 /* What a connection needs only until it is logged in. */
 struct door_before {
     struct buf command;              /* IMAP: lines and literals; wiped */
     struct buf tag;                  /* IMAP */
-    struct buf user;                 /* POP3 USER, SASL LOGIN */
+    struct buf user;                 /* POP3 USER */
     uint64_t literal_left;
-    enum door_sasl sasl;
+    struct sasl sasl;                /* while has_sasl */
+    bool has_sasl;
+    int granted_fd;                  /* SCRAM: to retrieval, until the client has read our proof; else -1 */
     unsigned bad_count;
     bool is_tls_next;                /* STARTTLS was said: on_secure begins anew */
 };
@@ -84,10 +86,21 @@ bool door_may_login(const struct door_session *s);
 bool door_may_start_tls(const struct door_session *s);
 void door_start_tls(struct door_session *s);
 void door_login(struct door_session *s, struct slice user, struct slice password);
-/* The base64 of a SASL PLAIN response (RFC 4616): logs in, or says why not and returns false. */
-enum err door_sasl_plain(struct door_session *s, struct slice base64) MUST_CHECK;
-/* One step of the LOGIN mechanism. */
-enum err door_sasl_login(struct door_session *s, struct slice base64) MUST_CHECK;
+/* door_sasl.c: a dialogue begins (base64: the initial response) or goes on with a line; challenges are
+ * said there, in the form that IMAP and POP3 share. ERR_UNSUPPORTED: no such mechanism. ERR_CLOSED: the
+ * client gave up. ERR_SYNTAX: not what the mechanism needs. ERR_BAD_CREDENTIALS: acting for another. */
+enum err door_sasl_begin(struct door_session *s, struct slice mechanism, bool has_initial, struct slice base64)
+    MUST_CHECK;
+enum err door_sasl_line(struct door_session *s, struct slice base64) MUST_CHECK;
+void door_sasl_end(struct door_session *s);
+/* The names to announce, each after `before`; at most DOOR_NAMES_MAX bytes, NUL-ended. */
+#define DOOR_NAMES_MAX 128
+void door_sasl_names(const struct door_session *s, const char *before, const char *after, char out[DOOR_NAMES_MAX]);
+/* What auth said; the session's stream is paused until then. */
+void door_sasl_granted(struct door_session *s, const struct login_reply *r);
+/* From here on bytes are carried. Owns fd. */
+void door_enter(struct door_session *s, int fd);
+void door_on_login(void *ctx, const struct login_reply *r);
 /* Counts; the session ends when there were too many. */
 void door_bad(struct door_session *s);
 void door_end(struct door_session *s);

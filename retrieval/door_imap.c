@@ -8,13 +8,15 @@
 
 static void put_capabilities(const struct door_session *s, char *out, size_t size)
 {
-    snprintf(out, size, "IMAP4rev1 LITERAL+ ID%s%s", door_may_start_tls(s) ? " STARTTLS" : "",
-        door_may_login(s) ? " SASL-IR AUTH=PLAIN AUTH=LOGIN" : " LOGINDISABLED");
+    char names[DOOR_NAMES_MAX];
+    door_sasl_names(s, " AUTH=", "", names);
+    snprintf(out, size, "IMAP4rev1 LITERAL+ ID%s%s%s", door_may_start_tls(s) ? " STARTTLS" : "",
+        door_may_login(s) ? " SASL-IR" : " LOGINDISABLED", door_may_login(s) ? names : "");
 }
 
 void door_imap_greet(struct door_session *s)
 {
-    char capabilities[128];
+    char capabilities[256];
     put_capabilities(s, capabilities, sizeof capabilities);
     struct slice host = slice_sub(settings_text(s->door->role->settings, "hostname"), 0, 255);
     door_say(s, "* OK [CAPABILITY %s] %.*s is ready\r\n", capabilities, SLICE_FMT(host));
@@ -58,7 +60,7 @@ void door_imap_refused(struct door_session *s, enum err why)
 
 static void run_capability(struct door_session *s, struct imap_cursor *c)
 {
-    char capabilities[128];
+    char capabilities[256];
     (void)c;
     put_capabilities(s, capabilities, sizeof capabilities);
     door_say(s, "* CAPABILITY %s\r\n%s OK CAPABILITY completed\r\n", capabilities, tag_of(s));
@@ -125,27 +127,19 @@ static void run_login(struct door_session *s, struct imap_cursor *c)
     }
 }
 
-static void sasl_answer(struct door_session *s, enum err e)
+static void say_sasl(struct door_session *s, enum err e)
 {
-    if (e == ERR_SYNTAX || e == ERR_TOO_BIG) {
-        bad(s, "the response is not base64 of what the mechanism needs");
-    } else if (e) {
+    if (e == ERR_CLOSED) {
+        bad(s, "the authentication was cancelled");
+    } else if (e == ERR_UNSUPPORTED) {
+        no(s, "[CANNOT] this mechanism is not offered");
+        door_bad(s);
+    } else if (e == ERR_BAD_CREDENTIALS) {
         door_imap_refused(s, e);
         door_bad(s);
-    } else if (s->state != DOOR_ASKING) {
-        door_say(s, "+ UGFzc3dvcmQ6\r\n"); /* LOGIN: "Password:" */
-        s->state = DOOR_SASL;
+    } else if (e) {
+        bad(s, "the response is not base64 of what the mechanism needs");
     }
-}
-
-static void sasl_response(struct door_session *s, struct slice base64)
-{
-    s->state = DOOR_LINES;
-    if (slice_equal(base64, SLICE("*"))) {
-        bad(s, "the authentication was cancelled");
-        return;
-    }
-    sasl_answer(s, s->before->sasl == DOOR_SASL_PLAIN ? door_sasl_plain(s, base64) : door_sasl_login(s, base64));
 }
 
 static void run_authenticate(struct door_session *s, struct imap_cursor *c)
@@ -154,21 +148,10 @@ static void run_authenticate(struct door_session *s, struct imap_cursor *c)
     struct slice mechanism = imap_atom(c);
     bool has_initial = imap_take(c, ' ');
     struct slice initial = has_initial ? slice_from(c->text, c->at) : SLICE_EMPTY;
-    bool is_plain = slice_equal_nocase(mechanism, SLICE("PLAIN"));
-    if (imap_failed(c)) {
+    if (imap_failed(c))
         bad(s, "AUTHENTICATE takes the name of a mechanism");
-    } else if (!is_plain && !slice_equal_nocase(mechanism, SLICE("LOGIN"))) {
-        no(s, "[CANNOT] this mechanism is not offered");
-        door_bad(s);
-    } else if (check_privacy(s)) {
-        s->before->sasl = is_plain ? DOOR_SASL_PLAIN : DOOR_SASL_LOGIN_USER;
-        if (has_initial) {
-            sasl_response(s, slice_equal(initial, SLICE("=")) ? SLICE_EMPTY : initial);
-        } else {
-            door_say(s, is_plain ? "+ \r\n" : "+ VXNlcm5hbWU6\r\n"); /* LOGIN: "Username:" */
-            s->state = DOOR_SASL;
-        }
-    }
+    else if (check_privacy(s))
+        say_sasl(s, door_sasl_begin(s, mechanism, has_initial, initial));
 }
 
 static void run(struct door_session *s, struct slice text)
@@ -266,7 +249,7 @@ bool door_imap_input(struct door_session *s)
     struct buf command = s->before->command;
     buf_init(&s->before->command, DOOR_COMMAND_MAX);
     if (s->state == DOOR_SASL)
-        sasl_response(s, buf_slice(&command));
+        say_sasl(s, door_sasl_line(s, buf_slice(&command)));
     else
         run(s, buf_slice(&command));
     buf_wipe(&command);

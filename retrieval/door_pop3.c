@@ -39,10 +39,12 @@ static bool check_privacy(struct door_session *s)
 
 static void run_capa(struct door_session *s, struct slice argument)
 {
+    char names[DOOR_NAMES_MAX];
     (void)argument;
-    door_say(s, "+OK capabilities\r\nTOP\r\nUIDL\r\nPIPELINING\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n%s%s"
+    door_sasl_names(s, " ", "", names);
+    door_say(s, "+OK capabilities\r\nTOP\r\nUIDL\r\nPIPELINING\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n%s%s%s%s"
         "IMPLEMENTATION Letterlock\r\n.\r\n", door_may_start_tls(s) ? "STLS\r\n" : "",
-        door_may_login(s) ? "USER\r\nSASL PLAIN LOGIN\r\n" : "");
+        door_may_login(s) ? "USER\r\nSASL" : "", door_may_login(s) ? names : "", door_may_login(s) ? "\r\n" : "");
 }
 
 static void run_user(struct door_session *s, struct slice argument)
@@ -72,46 +74,29 @@ static void run_pass(struct door_session *s, struct slice argument)
     }
 }
 
-static void sasl_answer(struct door_session *s, enum err e)
+static void say_sasl(struct door_session *s, enum err e)
 {
-    if (e == ERR_SYNTAX || e == ERR_TOO_BIG) {
-        err(s, "the response is not base64 of what the mechanism needs");
-    } else if (e) {
-        door_pop3_refused(s, e);
-        door_bad(s);
-    } else if (s->state != DOOR_ASKING) {
-        door_say(s, "+ UGFzc3dvcmQ6\r\n"); /* LOGIN: "Password:" */
-        s->state = DOOR_SASL;
-    }
-}
-
-static void sasl_response(struct door_session *s, struct slice base64)
-{
-    s->state = DOOR_LINES;
-    if (slice_equal(base64, SLICE("*"))) {
+    if (e == ERR_CLOSED)
         err(s, "the authentication was cancelled");
-        return;
-    }
-    sasl_answer(s, s->before->sasl == DOOR_SASL_PLAIN ? door_sasl_plain(s, base64) : door_sasl_login(s, base64));
+    else if (e == ERR_UNSUPPORTED)
+        err(s, "this mechanism is not offered");
+    else if (e == ERR_BAD_CREDENTIALS)
+        err(s, "[AUTH] user name or password is wrong");
+    else if (e)
+        err(s, "the response is not base64 of what the mechanism needs");
 }
 
 static void run_auth(struct door_session *s, struct slice argument)
 {
+    char names[DOOR_NAMES_MAX] = "";
     struct slice rest = argument;
     struct slice mechanism = slice_cut(&rest, ' ');
-    bool is_plain = slice_equal_nocase(mechanism, SLICE("PLAIN"));
     if (argument.n == 0) {
-        door_say(s, "+OK mechanisms\r\n%s.\r\n", door_may_login(s) ? "PLAIN\r\nLOGIN\r\n" : "");
-    } else if (!is_plain && !slice_equal_nocase(mechanism, SLICE("LOGIN"))) {
-        err(s, "this mechanism is not offered");
+        if (door_may_login(s))
+            door_sasl_names(s, "", "\r\n", names);
+        door_say(s, "+OK mechanisms\r\n%s.\r\n", names);
     } else if (check_privacy(s)) {
-        s->before->sasl = is_plain ? DOOR_SASL_PLAIN : DOOR_SASL_LOGIN_USER;
-        if (rest.n) {
-            sasl_response(s, slice_equal(rest, SLICE("=")) ? SLICE_EMPTY : rest);
-        } else {
-            door_say(s, is_plain ? "+ \r\n" : "+ VXNlcm5hbWU6\r\n"); /* LOGIN: "Username:" */
-            s->state = DOOR_SASL;
-        }
+        say_sasl(s, door_sasl_begin(s, mechanism, rest.n > 0, rest));
     }
 }
 
@@ -181,7 +166,7 @@ bool door_pop3_input(struct door_session *s)
     buf_init(&copy, DOOR_LINE_MAX);
     buf_put(&copy, line);
     if (s->state == DOOR_SASL)
-        sasl_response(s, buf_slice(&copy));
+        say_sasl(s, door_sasl_line(s, buf_slice(&copy)));
     else
         run(s, buf_slice(&copy));
     buf_wipe(&copy);

@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <unistd.h>
 
-#include "base/codec.h"
 #include "base/log.h"
 #include "storage/settings.h"
 
@@ -15,6 +14,7 @@ static void free_before(struct door_session *s)
     buf_wipe(&s->before->command);
     buf_wipe(&s->before->user);
     buf_clear(&s->before->tag);
+    door_sasl_end(s);
     free(s->before);
     s->before = NULL;
 }
@@ -79,6 +79,7 @@ void door_start_tls(struct door_session *s)
     buf_wipe(&s->before->command);
     buf_wipe(&s->before->user);
     buf_clear(&s->before->tag);
+    door_sasl_end(s);
     s->before->is_tls_next = true;
     stream_start_tls(s->client, context_of(s));
 }
@@ -116,7 +117,14 @@ void door_session_stop(struct door_session *s)
 
 /* --- logging in --- */
 
-static void on_login(void *ctx, const struct login_reply *r)
+void door_enter(struct door_session *s, int fd)
+{
+    free_before(s);
+    s->state = DOOR_CARRY;
+    door_carry_begin(s, fd);
+}
+
+void door_on_login(void *ctx, const struct login_reply *r)
 {
     struct door_session *s = ctx;
     s->request = 0;
@@ -126,11 +134,15 @@ static void on_login(void *ctx, const struct login_reply *r)
         return;
     }
     if (r->err == ERR_OK && r->fd >= 0) {
-        free_before(s);
-        s->state = DOOR_CARRY;
-        door_carry_begin(s, r->fd);
+        if (s->before->has_sasl && sasl_is_scram(&s->before->sasl)) {
+            door_sasl_granted(s, r);
+            return;
+        }
+        door_sasl_end(s);
+        door_enter(s, r->fd);
         return;
     }
+    door_sasl_end(s);
     s->state = DOOR_LINES;
     if (s->protocol == LOGIN_IMAP)
         door_imap_refused(s, r->err ? r->err : ERR_INTERNAL);
@@ -151,49 +163,7 @@ void door_login(struct door_session *s, struct slice user, struct slice password
         .tag = buf_slice(&s->before->tag)};
     s->state = DOOR_ASKING;
     stream_pause(s->client);
-    s->request = auth_login(s->door->auth, &l, on_login, s);
-}
-
-/* message = [authzid] NUL authcid NUL passwd; acting for another is not offered. */
-enum err door_sasl_plain(struct door_session *s, struct slice base64)
-{
-    struct buf message;
-    buf_init(&message, DOOR_LINE_MAX);
-    enum err e = base64_get(base64, &message);
-    struct slice rest = buf_slice(&message);
-    if (!e && slice_find_byte(rest, 0) == rest.n)
-        e = ERR_SYNTAX;
-    struct slice authzid = slice_cut(&rest, 0);
-    if (!e && slice_find_byte(rest, 0) == rest.n)
-        e = ERR_SYNTAX;
-    struct slice authcid = slice_cut(&rest, 0);
-    bool is_fit = authcid.n > 0 && authcid.n <= LOGIN_USER_MAX && rest.n <= LOGIN_PASSWORD_MAX &&
-        (authzid.n == 0 || slice_equal(authzid, authcid));
-    if (!e && !is_fit)
-        e = ERR_BAD_CREDENTIALS;
-    if (!e)
-        door_login(s, authcid, rest);
-    buf_wipe(&message);
-    return e;
-}
-
-enum err door_sasl_login(struct door_session *s, struct slice base64)
-{
-    struct buf text;
-    buf_init(&text, DOOR_LINE_MAX);
-    enum err e = base64_get(base64, &text);
-    if (!e && s->before->sasl == DOOR_SASL_LOGIN_USER) {
-        e = text.n <= LOGIN_USER_MAX ? ERR_OK : ERR_BAD_CREDENTIALS;
-        buf_reset(&s->before->user);
-        buf_put(&s->before->user, buf_slice(&text));
-        s->before->sasl = DOOR_SASL_LOGIN_PASSWORD;
-    } else if (!e) {
-        e = text.n <= LOGIN_PASSWORD_MAX ? ERR_OK : ERR_BAD_CREDENTIALS;
-        if (!e)
-            door_login(s, buf_slice(&s->before->user), buf_slice(&text));
-    }
-    buf_wipe(&text);
-    return e;
+    s->request = auth_login(s->door->auth, &l, door_on_login, s);
 }
 
 /* --- events of the client's stream --- */
@@ -288,6 +258,7 @@ void door_session_start(struct door_listener *l, int fd)
     s->protocol = l->protocol;
     s->id = ++door->last_id;
     s->before = mem_new(sizeof *s->before);
+    s->before->granted_fd = -1;
     buf_init(&s->before->command, DOOR_COMMAND_MAX);
     buf_init(&s->before->tag, 128);
     buf_init(&s->before->user, LOGIN_USER_MAX);

@@ -14,6 +14,36 @@ void smtp_auth_end(struct smtp_session *s)
     s->sasl = NULL;
 }
 
+static enum smtp_step challenge(struct smtp_session *s)
+{
+    struct buf *line = &s->server->line;
+    buf_reset(line);
+    buf_put_str(line, "334 ");
+    buf_put(line, sasl_challenge(s->sasl));
+    buf_put_str(line, "\r\n");
+    smtp_session_set_state(s, SMTP_STATE_AUTH);
+    smtp_session_write(s, buf_slice(line));
+    return STEP_DONE;
+}
+
+/* A login that was granted and not accepted by the client (SCRAM) is none. */
+void smtp_auth_cancel(struct smtp_session *s)
+{
+    if (s->sasl != NULL && s->login_session != 0) {
+        auth_logout(s->server->auth, s->login_session);
+        s->login_session = 0;
+        buf_reset(&s->login_address);
+    }
+    smtp_auth_end(s);
+}
+
+static enum smtp_step refuse(struct smtp_session *s, enum smtp_reply_name why)
+{
+    smtp_auth_cancel(s);
+    smtp_session_reply(s, why);
+    return STEP_DONE;
+}
+
 static enum smtp_reply_name reply_of_login(enum err e)
 {
     switch (e) {
@@ -39,7 +69,13 @@ static void on_login(void *ctx, const struct login_reply *r)
         s->login_session = r->session;
         buf_reset(&s->login_address);
         buf_put(&s->login_address, r->address);
+        if (sasl_is_scram(s->sasl)) {
+            sasl_take_signature(s->sasl, r->signature);
+            smtp_session_continue(s, challenge(s));
+            return;
+        }
     }
+    smtp_auth_end(s);
     enum smtp_reply_name name = reply_of_login(r->err);
     smtp_session_reply(s, name);
     if (smtp_reply_get(name)->code == 535 && ++s->login_failures >= SMTP_AUTH_FAILURES_MAX) {
@@ -55,31 +91,31 @@ static enum smtp_step ask_auth(struct smtp_session *s)
         .protocol = LOGIN_SMTP,
         .is_secure = stream_is_secure(s->stream),
         .peer = stream_peer(s->stream),
-        .user = buf_slice(&s->sasl->user),
-        .password = buf_slice(&s->sasl->password),
     };
-    uint64_t request = auth_login(s->server->auth, &login, on_login, s);
-    smtp_auth_end(s);
-    smtp_session_wait(s, SMTP_WAIT_LOGIN, request);
+    sasl_login(s->sasl, &login);
+    smtp_session_wait(s, SMTP_WAIT_LOGIN, auth_login(s->server->auth, &login, on_login, s));
     return STEP_WAIT;
 }
 
-static enum smtp_step refuse(struct smtp_session *s, enum smtp_reply_name why)
+static void on_salt(void *ctx, const struct login_reply *r)
 {
-    smtp_auth_end(s);
-    smtp_session_reply(s, why);
-    return STEP_DONE;
+    struct smtp_session *s = ctx;
+    if (r->err == ERR_OK)
+        sasl_take_salt(s->sasl, r->salt, r->rounds);
+    smtp_session_continue(s, r->err == ERR_OK ? challenge(s) : refuse(s, REPLY_LOGIN_UNAVAILABLE));
 }
 
-static enum smtp_step challenge(struct smtp_session *s)
+static enum smtp_step ask_salt(struct smtp_session *s)
 {
-    struct buf *line = &s->server->line;
-    buf_reset(line);
-    buf_put_str(line, "334 ");
-    buf_put(line, sasl_challenge(s->sasl));
-    buf_put_str(line, "\r\n");
-    smtp_session_set_state(s, SMTP_STATE_AUTH);
-    smtp_session_write(s, buf_slice(line));
+    smtp_session_wait(s, SMTP_WAIT_LOGIN, auth_scram(s->server->auth, buf_slice(&s->sasl->user), on_salt, s));
+    return STEP_WAIT;
+}
+
+/* The client has read our proof: now the login counts. */
+static enum smtp_step finish_scram(struct smtp_session *s)
+{
+    smtp_auth_end(s);
+    smtp_session_reply(s, REPLY_LOGGED_IN);
     return STEP_DONE;
 }
 
@@ -90,8 +126,14 @@ static enum smtp_step go_on(struct smtp_session *s, enum sasl_step step)
         return challenge(s);
     case SASL_COMPLETE:
         return ask_auth(s);
+    case SASL_SALT:
+        return ask_salt(s);
+    case SASL_FINISHED:
+        return finish_scram(s);
     case SASL_CANCELLED:
         return refuse(s, REPLY_LOGIN_CANCELLED);
+    case SASL_DENIED:
+        return refuse(s, REPLY_LOGIN_BAD);
     case SASL_BAD:
         break;
     }
@@ -105,7 +147,7 @@ enum smtp_step smtp_cmd_auth(struct smtp_session *s, struct slice argument)
     struct slice initial = argument;
     struct slice mechanism = slice_cut(&initial, ' ');
     struct sasl *x = mem_new(sizeof *x);
-    if (sasl_init(x, mechanism) != ERR_OK) {
+    if (sasl_init(x, mechanism, s->server->config.has_scram, s->stream) != ERR_OK) {
         free(x);
         return refuse(s, REPLY_LOGIN_MECHANISM);
     }

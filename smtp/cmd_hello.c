@@ -17,6 +17,13 @@ static bool take_name(struct smtp_session *s, struct slice argument, bool is_ext
     return true;
 }
 
+static void put_mechanisms(const struct smtp_session *s, struct buf *out)
+{
+    buf_put_str(out, "250-AUTH ");
+    sasl_put_names(out, s->server->config.has_scram, stream_is_secure(s->stream));
+    buf_put_str(out, "\r\n");
+}
+
 static bool may_start_tls(const struct smtp_session *s)
 {
     return s->server->tls != NULL && !stream_is_secure(s->stream);
@@ -38,7 +45,7 @@ enum smtp_step smtp_cmd_ehlo(struct smtp_session *s, struct slice argument)
     if (may_start_tls(s))
         buf_put_str(out, "250-STARTTLS\r\n");
     if (smtp_session_is_submission(s) && smtp_session_is_private(s))
-        buf_put_str(out, "250-AUTH PLAIN LOGIN\r\n");
+        put_mechanisms(s, out);
     buf_put_str(out, "250 SMTPUTF8\r\n");
     smtp_session_write(s, buf_slice(out));
     return STEP_DONE;

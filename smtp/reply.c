@@ -58,7 +58,7 @@ static const struct smtp_reply replies[REPLY_COUNT] = {
     [REPLY_LOGIN_SCOPE] = {535, "5.7.8", "This password is not one for sending mail"},
     [REPLY_LOGIN_CANCELLED] = {501, "5.7.0", "Login cancelled"},
     [REPLY_LOGIN_SYNTAX] = {501, "5.5.2", "This is not what the login mechanism sends, in base64"},
-    [REPLY_LOGIN_MECHANISM] = {504, "5.5.4", "Login mechanisms are PLAIN and LOGIN"},
+    [REPLY_LOGIN_MECHANISM] = {504, "5.5.4", "This login mechanism is not offered"},
 
     [REPLY_SENDER_SYNTAX] = {501, "5.1.7", "Sender must look like MAIL FROM:<user@example.org>"},
     [REPLY_RECIPIENT_SYNTAX] = {501, "5.1.3", "Recipient must look like RCPT TO:<user@example.org>"},

@@ -114,7 +114,7 @@ static size_t line_max(struct smtp_session *s)
 static void refuse_line(struct smtp_session *s, enum err why, size_t max)
 {
     if (s->state == SMTP_STATE_AUTH)
-        smtp_auth_end(s);
+        smtp_auth_cancel(s);
     if (why != ERR_TOO_BIG)
         smtp_session_reply(s, REPLY_BAD_LINE_END);
     else

@@ -7,9 +7,9 @@
 #include "net/stream.h"
 #include "smtp/path.h"
 #include "smtp/reply.h"
-#include "smtp/sasl.h"
 #include "smtp/server.h"
 #include "smtp/transaction.h"
+#include "storage/sasl.h"
 
 /* What the next input is. The diagram stands in dispatch.c. */
 enum smtp_state {
@@ -119,6 +119,8 @@ void smtp_session_forget_clear(struct smtp_session *s);
 enum smtp_step smtp_cmd_auth(struct smtp_session *s, struct slice argument);
 enum smtp_step smtp_auth_line(struct smtp_session *s, struct slice line);
 void smtp_auth_end(struct smtp_session *s);
+/* The dialogue is broken off: nobody is logged in. */
+void smtp_auth_cancel(struct smtp_session *s);
 /* cmd_envelope.c */
 enum smtp_step smtp_cmd_mail(struct smtp_session *s, struct slice argument);
 enum smtp_step smtp_cmd_rcpt(struct smtp_session *s, struct slice argument);

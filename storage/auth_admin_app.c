@@ -84,13 +84,16 @@ static void add_make(struct admin_job *j, const struct vault_keys *keys)
     char canonical[CREDENTIAL_TEXT_MAX];
     uint8_t ph[HASH_BYTES];
     struct credential k;
+    struct credential_scram forms[CREDENTIAL_FORMS];
     credential_text_generate(CREDENTIAL_APP, j->shown);
     ENSURE(credential_text_kind(slice_str(j->shown), canonical) == CREDENTIAL_APP);
     credential_hash_text(j->account.app_salt, canonical, ph);
     enum err e = credential_make(&j->account, CREDENTIAL_APP, admin_job_value(j, "label"),
         parse_scopes(admin_job_value(j, "scope")), ph, keys, &k);
     if (!e)
-        e = credentials_add(j->auth->credentials, &k);
+        e = credential_make_forms(&j->account, j->shown, keys, forms);
+    if (!e)
+        e = credentials_add_app(j->auth->credentials, &k, forms);
     secret_wipe(canonical, sizeof canonical);
     secret_wipe(ph, sizeof ph);
     if (e == ERR_EXISTS)

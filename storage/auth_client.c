@@ -18,6 +18,7 @@ struct request {
     void *ctx;
     uint64_t until_ms;
     bool is_sent;
+    uint16_t type;
     struct buf body;          /* owned until it is sent; wiped */
 };
 
@@ -82,24 +83,38 @@ static void on_timer(void *ctx)
 
 static void request_send(struct auth_client *c, struct request *r)
 {
-    if (!c->channel || channel_send(c->channel, M_LOGIN, buf_slice(&r->body), NULL, 0) != ERR_OK)
+    if (!c->channel || channel_send(c->channel, r->type, buf_slice(&r->body), NULL, 0) != ERR_OK)
         return;
     r->is_sent = true;
     buf_wipe(&r->body);
+}
+
+static bool reply_decode(uint16_t type, struct slice body, uint64_t *out_number, struct login_reply *out)
+{
+    struct wire w = wire_of(body);
+    *out = (struct login_reply){0};
+    *out_number = wire_u64(&w);
+    if (type == M_SCRAM_REPLY) {
+        out->salt = wire_bytes(&w);
+        out->rounds = wire_u32(&w);
+        return wire_done(&w) && out->salt.n > 0 && out->rounds > 0;
+    }
+    out->err = (enum err)wire_u16(&w);
+    out->session = wire_u64(&w);
+    out->account = wire_u64(&w);
+    out->address = wire_bytes(&w);
+    out->signature = wire_bytes(&w);
+    return type == M_LOGIN_REPLY && wire_done(&w) && (unsigned)out->err < ERR_COUNT;
 }
 
 static void on_message(void *ctx, struct channel *channel, uint16_t type, struct slice body, const int *fds,
     size_t nfds)
 {
     struct auth_client *c = ctx;
-    struct wire w = wire_of(body);
-    struct login_reply reply = {.fd = nfds == 1 ? fds[0] : -1};
-    uint64_t number = wire_u64(&w);
-    reply.err = (enum err)wire_u16(&w);
-    reply.session = wire_u64(&w);
-    reply.account = wire_u64(&w);
-    reply.address = wire_bytes(&w);
-    bool good = type == M_LOGIN_REPLY && wire_done(&w) && (unsigned)reply.err < ERR_COUNT && nfds <= 1;
+    struct login_reply reply;
+    uint64_t number;
+    bool good = reply_decode(type, body, &number, &reply) && nfds <= 1;
+    reply.fd = nfds == 1 ? fds[0] : -1;
     struct request *r = good ? take(c, number) : NULL;
     if (!good)
         log_event(LOG_ERROR, "message-refused", LF("from", "auth"), LF_U("type", type));
@@ -158,15 +173,39 @@ void auth_client_attach(struct auth_client *c, int fd)
         request_send(c, r);
 }
 
-uint64_t auth_login(struct auth_client *c, const struct login *l, login_reply_fn fn, void *ctx)
+static struct request *request_new(struct auth_client *c, uint16_t type, login_reply_fn fn, void *ctx)
 {
     struct request *r = mem_new(sizeof *r);
     r->number = ++c->next_number;
+    r->type = type;
     r->fn = fn;
     r->ctx = ctx;
     r->until_ms = clock_mono_ms() + LOGIN_PATIENCE_MS;
-    buf_init(&r->body, 4096);
+    buf_init(&r->body, 8192);
     wire_put_u64(&r->body, r->number);
+    return r;
+}
+
+static uint64_t request_begin(struct auth_client *c, struct request *r)
+{
+    r->next = c->requests;
+    c->requests = r;
+    request_send(c, r);
+    if (!timer_is_running(c->timer))
+        timer_start(c->timer, CHECK_MS);
+    return r->number;
+}
+
+uint64_t auth_scram(struct auth_client *c, struct slice user, login_reply_fn fn, void *ctx)
+{
+    struct request *r = request_new(c, M_SCRAM, fn, ctx);
+    wire_put_bytes(&r->body, slice_sub(user, 0, LOGIN_USER_MAX));
+    return request_begin(c, r);
+}
+
+uint64_t auth_login(struct auth_client *c, const struct login *l, login_reply_fn fn, void *ctx)
+{
+    struct request *r = request_new(c, M_LOGIN, fn, ctx);
     wire_put_u8(&r->body, (uint8_t)l->protocol);
     wire_put_u8(&r->body, l->is_secure);
     wire_put_bytes(&r->body, slice_str(l->peer));
@@ -175,12 +214,9 @@ uint64_t auth_login(struct auth_client *c, const struct login *l, login_reply_fn
     wire_put_bytes(&r->body, slice_sub(l->user, 0, LOGIN_USER_MAX));
     wire_put_bytes(&r->body, fits ? l->password : SLICE_EMPTY);
     wire_put_bytes(&r->body, l->tag);
-    r->next = c->requests;
-    c->requests = r;
-    request_send(c, r);
-    if (!timer_is_running(c->timer))
-        timer_start(c->timer, CHECK_MS);
-    return r->number;
+    wire_put_bytes(&r->body, l->message);
+    wire_put_bytes(&r->body, l->proof);
+    return request_begin(c, r);
 }
 
 void auth_cancel(struct auth_client *c, uint64_t request)

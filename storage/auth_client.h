@@ -17,6 +17,8 @@ struct login {
     struct slice user;
     struct slice password;
     struct slice tag;       /* IMAP */
+    struct slice message;   /* SCRAM, in place of a password: AuthMessage */
+    struct slice proof;     /* 32 bytes */
 };
 
 struct login_reply {
@@ -25,6 +27,9 @@ struct login_reply {
     uint64_t session;       /* smtp: for store calls; end with auth_logout */
     uint64_t account;
     struct slice address;   /* the account's address; valid during the callback */
+    struct slice signature; /* SCRAM: of the server; valid during the callback */
+    struct slice salt;      /* auth_scram(): what to tell the client; valid during the callback */
+    uint32_t rounds;
     int fd;                 /* door: the socket pair's end to carry bytes to and from; else -1. Owned by
                                the callee */
 };
@@ -37,6 +42,8 @@ void auth_client_attach(struct auth_client *c, int fd);
 /* Returns a number for auth_cancel(). The callback comes once, from the loop. A descriptor of a
  * cancelled request is closed by the client. */
 uint64_t auth_login(struct auth_client *c, const struct login *l, login_reply_fn fn, void *ctx);
+/* What SCRAM tells about a name, known or not: salt and rounds in the reply. ERR_STORE_GONE, ERR_LIMIT. */
+uint64_t auth_scram(struct auth_client *c, struct slice user, login_reply_fn fn, void *ctx);
 void auth_cancel(struct auth_client *c, uint64_t request);
 void auth_logout(struct auth_client *c, uint64_t session);
 

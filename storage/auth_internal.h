@@ -89,6 +89,7 @@ void auth_hash_dispatch(struct auth *a);
 
 /* ---- auth_login.c ---- */
 enum err auth_login_begin(struct auth *a, struct auth_peer *from, struct slice body) MUST_CHECK;
+enum err auth_login_scram(struct auth *a, struct auth_peer *from, struct slice body) MUST_CHECK;
 void auth_login_on_spawned(struct auth *a, struct auth_peer *retrieval);
 void auth_login_on_no_retrieval(struct auth *a, uint64_t account);
 /* Whether an attempt is about to be attached to that process. */

@@ -32,6 +32,8 @@ struct attempt {
     char address[CREDENTIAL_ADDRESS_BYTES];   /* canonical */
     uint8_t *password;                   /* in the locked arena; wiped as soon as it is judged */
     size_t password_n;
+    bool is_scram;                       /* password is proof, then AuthMessage */
+    uint8_t signature[HASH_BYTES];       /* SCRAM: ours, when it proved */
     bool is_address;
     bool is_known;                       /* account and credential are filled */
     struct credential_account account;
@@ -75,6 +77,7 @@ static void reply_send(struct auth_peer *to, uint64_t req, enum err e, const str
     wire_put_u64(&body, e ? 0 : t->session.id);
     wire_put_u64(&body, e ? 0 : t->account.id);
     wire_put_bytes(&body, e ? SLICE_EMPTY : slice_str(t->account.address));
+    wire_put_bytes(&body, e || !t->is_scram ? SLICE_EMPTY : slice_of(t->signature, sizeof t->signature));
     auth_send(to, M_LOGIN_REPLY, &body, &fd, fd >= 0 ? 1 : 0);
     buf_clear(&body);
 }
@@ -225,16 +228,16 @@ static void on_hash(void *ctx, enum err e, const uint8_t *ph)
 }
 
 /* A salt for an account that does not exist: always the same for the same name. */
-static void fake_salt(const struct attempt *t, uint8_t out[HASH_BYTES])
+static void fake_salt(const struct auth *a, const char *address, uint8_t out[HASH_BYTES])
 {
-    hash_blake2b(t->auth->role->keys->fake_salt, slice_str(t->address), out);
+    hash_blake2b(a->role->keys->fake_salt, slice_str(address), out);
 }
 
 static void judge_app(struct attempt *t, const char *canonical)
 {
     uint8_t salt[HASH_BYTES];
     uint8_t ph[HASH_BYTES];
-    fake_salt(t, salt);
+    fake_salt(t->auth, t->address, salt);
     credential_hash_text(t->is_known ? t->account.app_salt : salt, canonical, ph);
     enum err e = credentials_find_app(t->auth->credentials, t->is_known ? t->account.id : 0, ph,
         &t->credential);
@@ -273,7 +276,7 @@ static void judge_password(struct attempt *t)
         t->is_known = false;
     if (judge_remembered(t))
         return;
-    fake_salt(t, salt);
+    fake_salt(t->auth, t->address, salt);
     struct hash_order order = {.network = t->network ? t->network : 1,
         .password = slice_of(t->password, t->password_n),
         .salt = t->is_known ? t->credential.salt : salt,
@@ -284,12 +287,29 @@ static void judge_password(struct attempt *t)
         attempt_fail(t, e);
 }
 
+static void judge_scram(struct attempt *t)
+{
+    uint8_t client_key[HASH_BYTES];
+    struct slice proof = slice_of(t->password, t->password_n);
+    enum err e = credentials_find_scram(t->auth->credentials, t->is_known ? t->account.id : 0,
+        slice_from(proof, HASH_BYTES), proof.p, &t->credential, client_key, t->signature);
+    if (e == ERR_OK)
+        attempt_proved(t, client_key);
+    else
+        attempt_refuse(t, e == ERR_NOT_FOUND ? ERR_BAD_CREDENTIALS : ERR_STORE_GONE);
+    secret_wipe(client_key, sizeof client_key);
+}
+
 static void judge(struct attempt *t)
 {
     char canonical[CREDENTIAL_TEXT_MAX];
     struct slice password = slice_of(t->password, t->password_n);
     t->is_known = t->is_address && credentials_find_account(t->auth->credentials, slice_str(t->address),
         &t->account) == ERR_OK;
+    if (t->is_scram) {
+        judge_scram(t);
+        return;
+    }
     if (credential_text_kind(password, canonical) != CREDENTIAL_APP) {
         judge_password(t);
         return;
@@ -300,23 +320,24 @@ static void judge(struct attempt *t)
 
 /* ---- beginning ---- */
 
-/* The account's name as the database has it. What is no address stays as it came, and is nobody. */
-static void put_address(struct attempt *t, struct slice user)
+/* The account's name as the database has it; true. What is no address stays as it came, and is nobody. */
+static bool canonical_name(struct slice user, char out[CREDENTIAL_ADDRESS_BYTES])
 {
     struct address parsed;
     struct buf canonical;
-    buf_init(&canonical, sizeof t->address - 1);
-    t->is_address = address_parse(user, &parsed) == ERR_OK &&
+    buf_init(&canonical, CREDENTIAL_ADDRESS_BYTES - 1);
+    bool is_address = address_parse(user, &parsed) == ERR_OK &&
         address_canonical(&parsed, &canonical) == ERR_OK;
-    if (!t->is_address) {
+    if (!is_address) {
         buf_reset(&canonical);
-        buf_put(&canonical, slice_sub(user, 0, sizeof t->address - 1));
+        buf_put(&canonical, slice_sub(user, 0, CREDENTIAL_ADDRESS_BYTES - 1));
     }
     struct slice text = buf_slice(&canonical);
     if (text.n)
-        memcpy(t->address, text.p, text.n);
-    t->address[slice_find_byte(text, 0)] = 0;
+        memcpy(out, text.p, text.n);
+    out[slice_find_byte(text, 0)] = 0;
     buf_clear(&canonical);
+    return is_address;
 }
 
 static bool copy_text(struct slice from, char *to, size_t size)
@@ -329,18 +350,22 @@ static bool copy_text(struct slice from, char *to, size_t size)
     return true;
 }
 
-static struct attempt *attempt_new(struct auth *a, struct auth_peer *from, struct slice password)
+/* password, or proof and message. */
+static struct attempt *attempt_new(struct auth *a, struct auth_peer *from, struct slice password,
+    struct slice message)
 {
-    uint8_t *copy = secret_new(password.n);
+    uint8_t *copy = secret_new(password.n + message.n);
     if (!copy)
         return NULL;
     struct attempt *t = mem_new(sizeof *t);
     if (password.n)
         memcpy(copy, password.p, password.n);
+    if (message.n)
+        memcpy(copy + password.n, message.p, message.n);
     t->auth = a;
     t->from = from;
     t->password = copy;
-    t->password_n = password.n;
+    t->password_n = password.n + message.n;
     t->number = ++a->next_request;
     t->timer = timer_new(a->role->loop, on_timer, t);
     timer_start(t->timer, LOGIN_ATTEMPT_MS);
@@ -360,11 +385,17 @@ enum err auth_login_begin(struct auth *a, struct auth_peer *from, struct slice b
     struct slice user = wire_bytes(&w);
     struct slice password = wire_bytes(&w);
     struct slice tag = wire_bytes(&w);
+    struct slice message = wire_bytes(&w);
+    struct slice proof = wire_bytes(&w);
+    bool is_scram = proof.n > 0;
     bool fits = from->role == ROLE_SMTP ? protocol == LOGIN_SMTP
                                         : protocol == LOGIN_IMAP || protocol == LOGIN_POP3;
-    if (!wire_done(&w) || !fits || user.n > LOGIN_USER_MAX || password.n > LOGIN_PASSWORD_MAX)
+    if (!wire_done(&w) || !fits || user.n > LOGIN_USER_MAX || password.n > LOGIN_PASSWORD_MAX ||
+        (is_scram && (proof.n != HASH_BYTES || message.n > SCRAM_MESSAGE_MAX)))
         return ERR_SYNTAX;
-    struct attempt *t = a->attempt_count < LOGIN_ATTEMPTS_MAX ? attempt_new(a, from, password) : NULL;
+    struct attempt *t = NULL;
+    if (a->attempt_count < LOGIN_ATTEMPTS_MAX)
+        t = attempt_new(a, from, is_scram ? proof : password, is_scram ? message : SLICE_EMPTY);
     if (!t) {
         reply_send(from, req, ERR_LIMIT, NULL, -1);
         return ERR_OK;
@@ -372,13 +403,42 @@ enum err auth_login_begin(struct auth *a, struct auth_peer *from, struct slice b
     t->req = req;
     t->protocol = (enum login_protocol)protocol;
     t->is_secure = is_secure;
+    t->is_scram = is_scram;
     if (!copy_text(peer, t->peer, sizeof t->peer) || !copy_text(tag, t->tag, sizeof t->tag)) {
         attempt_free(t);
         return ERR_SYNTAX;
     }
     t->network = login_brake_network(a->brake, t->peer);
-    put_address(t, user);
+    t->is_address = canonical_name(user, t->address);
     judge(t);
+    return ERR_OK;
+}
+
+/* What everybody may ask: known or not, the answer looks the same and is always the same. */
+enum err auth_login_scram(struct auth *a, struct auth_peer *from, struct slice body)
+{
+    struct wire w = wire_of(body);
+    uint64_t req = wire_u64(&w);
+    struct slice user = wire_bytes(&w);
+    struct credential_account account;
+    char name[CREDENTIAL_ADDRESS_BYTES];
+    uint8_t app_salt[HASH_BYTES];
+    uint8_t salt[SCRAM_SALT_BYTES];
+    struct buf reply;
+    if (!wire_done(&w) || user.n > LOGIN_USER_MAX)
+        return ERR_SYNTAX;
+    bool is_address = canonical_name(user, name);
+    fake_salt(a, name, app_salt);
+    if (is_address && credentials_find_account(a->credentials, slice_str(name), &account) == ERR_OK)
+        memcpy(app_salt, account.app_salt, sizeof app_salt);
+    scram_salt(app_salt, salt);
+    buf_init(&reply, 64);
+    wire_put_u64(&reply, req);
+    wire_put_bytes(&reply, slice_of(salt, sizeof salt));
+    wire_put_u32(&reply, SCRAM_ROUNDS);
+    auth_send(from, M_SCRAM_REPLY, &reply, NULL, 0);
+    buf_clear(&reply);
+    secret_wipe(app_salt, sizeof app_salt);
     return ERR_OK;
 }
 

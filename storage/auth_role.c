@@ -80,6 +80,8 @@ static enum err peer_message(struct auth *a, struct auth_peer *from, uint16_t ty
     switch (type) {
     case M_LOGIN:
         return auth_login_begin(a, from, body);
+    case M_SCRAM:
+        return auth_login_scram(a, from, body);
     case M_LOGOUT:
     case M_DETACH:
         return session_message(a, from, body);

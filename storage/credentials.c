@@ -23,6 +23,8 @@ enum {
     SQL_CREDENTIAL_REMOVE,
     SQL_CREDENTIAL_REMOVE_ALL,
     SQL_CREDENTIAL_TOUCH,
+    SQL_SCRAM_OF,
+    SQL_SCRAM_ADD,
     SQL_COUNT
 };
 
@@ -47,6 +49,11 @@ static const char *const sqls[SQL_COUNT] = {
         " AND label = :label"),
     [SQL_CREDENTIAL_REMOVE_ALL] = "DELETE FROM credential WHERE account = :account",
     [SQL_CREDENTIAL_TOUCH] = "UPDATE credential SET last_used = :now WHERE id = :id",
+    [SQL_SCRAM_OF] = ("SELECT s.credential, s.stored_key, s.server_key, s.wrap FROM credential AS k"
+        " JOIN scram AS s ON s.credential = k.id WHERE k.account = :account"),
+    [SQL_SCRAM_ADD] = ("INSERT INTO scram(credential, form, stored_key, server_key, wrap)"
+        " VALUES((SELECT id FROM credential WHERE account = :account AND kind = :kind AND label = :label),"
+        " :form, :stored_key, :server_key, :wrap)"),
 };
 
 struct credentials {
@@ -219,6 +226,89 @@ enum err credentials_find_app(struct credentials *c, uint64_t account, const uin
     return e;
 }
 
+/* ---- SCRAM ---- */
+
+struct scram_found {
+    int64_t credential;
+    struct credential_scram form;
+};
+
+static enum err read_scram(struct stmt *s, struct scram_found *out)
+{
+    struct slice wrap = stmt_bytes(s, 3);
+    out->credential = stmt_int(s, 0);
+    bool good = copy_exact(stmt_bytes(s, 1), out->form.stored_key, HASH_BYTES) &&
+        copy_exact(stmt_bytes(s, 2), out->form.server_key, HASH_BYTES) && wrap.n <= sizeof out->form.wrap;
+    if (!good)
+        return ERR_DAMAGED;
+    if (wrap.n)
+        memcpy(out->form.wrap, wrap.p, wrap.n);
+    out->form.wrap_n = wrap.n;
+    return ERR_OK;
+}
+
+/* As many proofs are tried for every account, so that the time tells nothing of who exists. */
+static void try_dummies(size_t n, struct slice auth_message, const uint8_t proof[HASH_BYTES])
+{
+    uint8_t none[HASH_BYTES] = {0};
+    uint8_t key[HASH_BYTES];
+    for (; n < CREDENTIALS_PER_ACCOUNT_MAX; n++)
+        if (scram_proves(none, auth_message, proof, key))
+            secret_wipe(key, sizeof key);
+}
+
+static enum err find_form(struct credentials *c, uint64_t account, struct slice auth_message,
+    const uint8_t proof[HASH_BYTES], struct scram_found *out, uint8_t out_client_key[HASH_BYTES])
+{
+    enum err found = ERR_NOT_FOUND, e;
+    size_t n = 0;
+    struct stmt *s = db_use(c->db, SQL_SCRAM_OF);
+    stmt_bind_int(s, "account", (int64_t)account);
+    while ((e = stmt_step(s)) == ERR_OK) {
+        struct scram_found at;
+        uint8_t key[HASH_BYTES];
+        e = read_scram(s, &at);
+        if (e)
+            break;
+        n++;
+        if (!scram_proves(at.form.stored_key, auth_message, proof, key))
+            continue;
+        *out = at;
+        memcpy(out_client_key, key, HASH_BYTES);
+        secret_wipe(key, sizeof key);
+        found = ERR_OK;
+    }
+    stmt_reset(s);
+    try_dummies(n, auth_message, proof);
+    return e == ERR_NOT_FOUND ? found : e;
+}
+
+enum err credentials_find_scram(struct credentials *c, uint64_t account, struct slice auth_message,
+    const uint8_t proof[HASH_BYTES], struct credential *out, uint8_t out_client_key[HASH_BYTES],
+    uint8_t out_signature[HASH_BYTES])
+{
+    struct scram_found found;
+    struct credential *list = NULL;
+    size_t n = 0;
+    enum err e = find_form(c, account, auth_message, proof, &found, out_client_key);
+    if (!e)
+        e = credentials_of(c, account, &list, &n);
+    if (e)
+        return e;
+    e = ERR_NOT_FOUND;
+    for (size_t i = 0; i < n && e; i++) {
+        if (list[i].id != found.credential)
+            continue;
+        *out = list[i];
+        memcpy(out->wrap, found.form.wrap, sizeof out->wrap);
+        out->wrap_n = found.form.wrap_n;
+        scram_sign(found.form.server_key, auth_message, out_signature);
+        e = ERR_OK;
+    }
+    free(list);
+    return e;
+}
+
 /* ---- changes ---- */
 
 /* Ends a transaction: commits when all went well, else undoes it. The WAL is copied back at once: what
@@ -348,6 +438,35 @@ enum err credentials_add(struct credentials *c, const struct credential *k)
     return finish(c, e);
 }
 
+static enum err insert_form(struct credentials *c, const struct credential *k, int form,
+    const struct credential_scram *f)
+{
+    struct stmt *s = db_use(c->db, SQL_SCRAM_ADD);
+    stmt_bind_int(s, "account", (int64_t)k->account);
+    stmt_bind_int(s, "kind", k->kind);
+    stmt_bind_text(s, "label", slice_str(k->label));
+    stmt_bind_int(s, "form", form);
+    stmt_bind_blob(s, "stored_key", slice_of(f->stored_key, HASH_BYTES));
+    stmt_bind_blob(s, "server_key", slice_of(f->server_key, HASH_BYTES));
+    if (f->wrap_n)
+        stmt_bind_blob(s, "wrap", slice_of(f->wrap, f->wrap_n));
+    return stmt_run(s);
+}
+
+enum err credentials_add_app(struct credentials *c, const struct credential *k,
+    const struct credential_scram forms[CREDENTIAL_FORMS])
+{
+    enum err e = db_begin(c->db);
+    if (e)
+        return e;
+    e = check_count(c, k->account);
+    if (!e)
+        e = insert_credential(c, k);
+    for (int i = 0; i < CREDENTIAL_FORMS && !e; i++)
+        e = insert_form(c, k, i, &forms[i]);
+    return finish(c, e);
+}
+
 enum err credentials_replace(struct credentials *c, const struct credential *list, size_t n)
 {
     enum err e = db_begin(c->db);
@@ -422,4 +541,41 @@ enum err credential_make(const struct credential_account *a, enum credential_kin
     }
     *out = k;
     return ERR_OK;
+}
+
+static enum err make_form(const struct credential_account *a, struct slice text,
+    const struct vault_keys *keys, struct credential_scram *out)
+{
+    uint8_t salt[SCRAM_SALT_BYTES];
+    struct scram_keys scram;
+    enum err e = ERR_OK;
+    scram_salt(a->app_salt, salt);
+    scram_derive(text, slice_of(salt, sizeof salt), SCRAM_ROUNDS, &scram);
+    *out = (struct credential_scram){0};
+    memcpy(out->stored_key, scram.stored_key, HASH_BYTES);
+    memcpy(out->server_key, scram.server_key, HASH_BYTES);
+    if (keys) {
+        struct buf wrap;
+        buf_init(&wrap, CREDENTIAL_WRAP_MAX);
+        e = credential_wrap(scram.client_key, a->id, CREDENTIAL_APP, keys, &wrap);
+        if (!e)
+            memcpy(out->wrap, wrap.p, wrap.n);
+        out->wrap_n = wrap.n;
+        buf_clear(&wrap);
+    }
+    secret_wipe(&scram, sizeof scram);
+    return e;
+}
+
+enum err credential_make_forms(const struct credential_account *a, const char *shown,
+    const struct vault_keys *keys, struct credential_scram out[CREDENTIAL_FORMS])
+{
+    char canonical[CREDENTIAL_TEXT_MAX];
+    if (credential_text_kind(slice_str(shown), canonical) != CREDENTIAL_APP)
+        return ERR_SYNTAX;
+    enum err e = make_form(a, slice_str(shown), keys, &out[0]);
+    if (!e)
+        e = make_form(a, slice_str(canonical), keys, &out[1]);
+    secret_wipe(canonical, sizeof canonical);
+    return e;
 }

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "storage/credential_keys.h"
 #include "storage/messages.h"
+#include "storage/scram.h"
 
 #define CREDENTIAL_LABEL_MAX 64
 #define CREDENTIALS_PER_ACCOUNT_MAX 64
@@ -46,6 +47,15 @@ struct credential {
     int64_t last_used;                        /* 0: never */
 };
 
+/* One way of writing an app password, for SCRAM. */
+#define CREDENTIAL_FORMS 2
+struct credential_scram {
+    uint8_t stored_key[HASH_BYTES];
+    uint8_t server_key[HASH_BYTES];
+    uint8_t wrap[CREDENTIAL_WRAP_MAX];
+    size_t wrap_n;
+};
+
 enum err credentials_open(const char *folder, struct credentials **out) MUST_CHECK;
 void credentials_close(struct credentials *c);
 
@@ -65,6 +75,12 @@ enum err credentials_get(struct credentials *c, uint64_t account, enum credentia
 enum err credentials_find_app(struct credentials *c, uint64_t account, const uint8_t ph[HASH_BYTES],
     struct credential *out) MUST_CHECK;
 
+/* The app password that a SCRAM proof proves; out->wrap is then the one that client_key opens, in the place
+ * of PH. ERR_NOT_FOUND. Costs the same for every account. */
+enum err credentials_find_scram(struct credentials *c, uint64_t account, struct slice auth_message,
+    const uint8_t proof[HASH_BYTES], struct credential *out, uint8_t out_client_key[HASH_BYTES],
+    uint8_t out_signature[HASH_BYTES]) MUST_CHECK;
+
 /* The account and its first credentials in one commit. ERR_EXISTS: address or id is taken. */
 enum err credentials_add_account(struct credentials *c, const struct credential_account *a,
     const struct credential *list, size_t n) MUST_CHECK;
@@ -73,6 +89,9 @@ enum err credentials_set_state(struct credentials *c, uint64_t account, enum acc
 enum err credentials_remove_account(struct credentials *c, uint64_t account) MUST_CHECK;
 /* ERR_EXISTS: the label is taken. ERR_LIMIT. */
 enum err credentials_add(struct credentials *c, const struct credential *k) MUST_CHECK;
+/* An app password with its forms for SCRAM. */
+enum err credentials_add_app(struct credentials *c, const struct credential *k,
+    const struct credential_scram forms[CREDENTIAL_FORMS]) MUST_CHECK;
 /* In place of those of the same account, kind and label: all of list in one commit. */
 enum err credentials_replace(struct credentials *c, const struct credential *list, size_t n) MUST_CHECK;
 /* ERR_NOT_FOUND. */
@@ -89,5 +108,8 @@ enum err credential_open_vault(const struct credential_account *a, const struct 
 enum err credential_make(const struct credential_account *a, enum credential_kind kind, struct slice label,
     uint8_t scopes, const uint8_t ph[HASH_BYTES], const struct vault_keys *keys, struct credential *out)
     MUST_CHECK;
+/* The forms of an app password as it is shown. keys as in credential_make. */
+enum err credential_make_forms(const struct credential_account *a, const char *shown,
+    const struct vault_keys *keys, struct credential_scram out[CREDENTIAL_FORMS]) MUST_CHECK;
 
 #endif

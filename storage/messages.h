@@ -29,8 +29,10 @@ enum message_type {
                            bytes sealed key PEM): seal_blob under the server subkey "tls" */
 
     /* smtp, door -> auth */
-    M_LOGIN = 32,       /* req, protocol u8, secure u8, bytes peer, bytes user, bytes password, bytes tag */
-    M_LOGIN_REPLY,      /* req, err u16, session u64, account u64, bytes address; door: one fd when ok */
+    M_LOGIN = 32,       /* req, protocol u8, secure u8, bytes peer, bytes user, bytes password, bytes tag,
+                           bytes SCRAM message, bytes SCRAM proof (empty, or 32 in place of a password) */
+    M_LOGIN_REPLY,      /* req, err u16, session u64, account u64, bytes address, bytes SCRAM signature;
+                           door: one fd when ok */
     M_LOGOUT,           /* smtp -> auth: session u64 */
     /* auth <-> hash */
     M_HASH,             /* req, opslimit u64, memlimit u64, salt fixed 16, bytes password */
@@ -44,6 +46,9 @@ enum message_type {
     M_SESSION_OPEN,     /* req, session u64, role u8, instance u32, account u64, scopes u8 */
     M_SESSION_OPENED,   /* req, err u16 */
     M_SESSION_CLOSE,    /* session u64 */
+    /* smtp, door <-> auth */
+    M_SCRAM,            /* req, bytes user */
+    M_SCRAM_REPLY,      /* req, bytes salt, rounds u32: also of names that do not exist */
 
     /* smtp, retrieval -> store: look-ups */
     M_LOOKUP = 64,      /* req, bytes canonical address */

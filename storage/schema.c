@@ -96,4 +96,11 @@ const char *const schema_credentials_v1 =
     "CREATE TABLE credential(id INTEGER PRIMARY KEY, account INTEGER NOT NULL REFERENCES account(id) ON DELETE CASCADE,"
     " kind INTEGER NOT NULL CHECK(kind IN (1, 2, 3)), label TEXT NOT NULL, scopes INTEGER NOT NULL,"
     " salt BLOB, opslimit INTEGER, memlimit INTEGER, verifier BLOB NOT NULL CHECK(length(verifier) = 32),"
-    " wrap BLOB, created INTEGER NOT NULL, last_used INTEGER, UNIQUE(account, kind, label)) STRICT;";
+    " wrap BLOB, created INTEGER NOT NULL, last_used INTEGER, UNIQUE(account, kind, label)) STRICT;"
+    /* SCRAM-SHA-256 of an app password: one row for each way of writing it (form 0: as shown, 1: without
+     * dashes). wrap: vault secrets under a key from ClientKey; NULL for scope smtp alone. */
+    "CREATE TABLE scram(credential INTEGER NOT NULL REFERENCES credential(id) ON DELETE CASCADE,"
+    " form INTEGER NOT NULL CHECK(form IN (0, 1)),"
+    " stored_key BLOB NOT NULL CHECK(length(stored_key) = 32),"
+    " server_key BLOB NOT NULL CHECK(length(server_key) = 32), wrap BLOB, PRIMARY KEY(credential, form))"
+    " STRICT, WITHOUT ROWID;";

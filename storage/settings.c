@@ -25,6 +25,8 @@ const struct setting_info setting_infos[] = {
     {"login.cleartext", SETTING_NETWORKS, "",
         "Networks from which passwords are taken without TLS; for a webmail on the same machine.", 0, 0,
         NULL},
+    {"login.scram", SETTING_BOOL, "yes",
+        "Whether SCRAM-SHA-256 is offered; it takes app passwords only.", 0, 0, NULL},
     {"smtp.lookup-cache", SETTING_SECONDS, "2", "How long smtp remembers where an address delivers.",
         0, 3600, NULL},
     {"smtp.max-connections", SETTING_NUMBER, "1000", "SMTP connections that may be open at one time.",

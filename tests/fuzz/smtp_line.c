@@ -1,7 +1,7 @@
 /* smtp/path.h and sasl.h: any line is read or refused; slices lie inside the line; what is accepted as
  * ASCII has no address beyond it. */
 #include "smtp/path.h"
-#include "smtp/sasl.h"
+#include "storage/sasl.h"
 
 static void check_inside(struct slice all, struct slice part)
 {
@@ -17,7 +17,7 @@ static void check_address(struct slice all, const struct address *a)
 static void check_sasl(struct slice mechanism, struct slice line)
 {
     struct sasl x;
-    if (sasl_init(&x, mechanism) != ERR_OK)
+    if (sasl_init(&x, mechanism, true, NULL) != ERR_OK)
         return;
     enum sasl_step step = sasl_answer(&x, line);
     if (step == SASL_COMPLETE)

@@ -145,7 +145,7 @@ static void submission_wants_a_login_and_its_own_sender(void **state)
     client_begin(&c, SMTP_SUBMISSION);
     EXPECT(&c, "AUTH PLAIN\r\n", "220 503");
     EXPECT(&c, "EHLO c\r\n", "250");
-    HAS(&c, "250-AUTH PLAIN LOGIN\r\n");
+    HAS(&c, "250-AUTH SCRAM-SHA-256 PLAIN LOGIN\r\n");
     EXPECT(&c, MAIL, "530");
     EXPECT(&c, "AUTH LOGIN\r\ndUBleGFtcGxlLnRlc3Q=\r\ncmlnaHQ=\r\n", "334 334 235");
     EXPECT(&c, "AUTH PLAIN\r\n", "503");
