@@ -10,6 +10,7 @@ const struct command *const cli_commands[] = {
     &cmd_alias_add, &cmd_alias_list, &cmd_alias_remove,
     &cmd_config_get, &cmd_config_set, &cmd_config_list, &cmd_config_export, &cmd_config_import,
     &cmd_cert_set, &cmd_cert_show,
+    &cmd_import,
     &cmd_verify, &cmd_version, &cmd_help,
 };
 const size_t cli_command_count = sizeof cli_commands / sizeof cli_commands[0];

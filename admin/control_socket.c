@@ -73,7 +73,7 @@ static void on_answer(void *ctx, const struct admin_reply *r)
         admin_reply_encode(q->req, ERR_TOO_BIG, SLICE("the answer is too long to show"),
             SLICE("{\"error\":\"the answer is too long to show\"}"), &body);
     }
-    enum err e = channel_send(client->channel, M_ADMIN_REPLY, buf_slice(&body), NULL, 0);
+    enum err e = channel_send(client->channel, M_ADMIN_REPLY, buf_slice(&body), &r->fd, r->fd >= 0 ? 1 : 0);
     if (e)
         log_event(LOG_DEBUG, "command-gone", LF("reason", err_text(e)));
     buf_wipe(&body);

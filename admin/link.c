@@ -21,6 +21,7 @@
 struct link {
     struct data_folder folder;
     struct buf reply;              /* what the last answer borrows from */
+    int fd;                        /* what came with it, or -1; owned until it is taken */
 
     /* to a server */
     struct loop *loop;
@@ -39,9 +40,14 @@ static void on_message(void *ctx, struct channel *c, uint16_t type, struct slice
 {
     struct link *l = ctx;
     (void)c;
-    for (size_t i = 0; i < nfds; i++)
-        close(fds[i]);
-    if (type != M_ADMIN_REPLY || l->has_reply)
+    bool is_awaited = type == M_ADMIN_REPLY && !l->has_reply;
+    for (size_t i = 0; i < nfds; i++) {
+        if (is_awaited && i == 0)
+            l->fd = fds[i];
+        else
+            close(fds[i]);
+    }
+    if (!is_awaited)
         return;
     buf_put(&l->reply, body);
     l->has_reply = true;
@@ -144,6 +150,7 @@ enum err link_open(const char *folder, bool create, struct link **out, struct bu
 {
     struct link *l = mem_new(sizeof *l);
     l->folder.lock_fd = -1;
+    l->fd = -1;
     buf_init(&l->reply, CHANNEL_MESSAGE_MAX);
     enum err e = data_folder_open(folder, create, &l->folder);
     if (e)
@@ -188,14 +195,31 @@ static enum err ask_server(struct link *l, const struct admin_request *r)
 enum err link_ask(struct link *l, const struct admin_request *r, struct admin_reply *out)
 {
     buf_wipe(&l->reply);
-    enum err e = l->supervisor ? supervisor_ask(l->supervisor, r, &l->reply) : ask_server(l, r);
+    if (l->fd >= 0)
+        close(l->fd);
+    l->fd = -1;
+    enum err e = l->supervisor ? supervisor_ask(l->supervisor, r, &l->reply, &l->fd) : ask_server(l, r);
     return e ? e : admin_reply_decode(buf_slice(&l->reply), out);
+}
+
+int link_take_fd(struct link *l)
+{
+    int fd = l->fd;
+    l->fd = -1;
+    return fd;
+}
+
+const char *link_folder(const struct link *l)
+{
+    return l->folder.path;
 }
 
 void link_close(struct link *l)
 {
     if (!l)
         return;
+    if (l->fd >= 0)
+        close(l->fd);
     if (l->supervisor)
         supervisor_stop_and_wait(l->supervisor);
     supervisor_free(l->supervisor);

@@ -17,6 +17,10 @@ bool link_is_server(const struct link *l);
 /* Asks and waits. Slices of *out live until the next call. ERR_OK: there is a reply, perhaps one that
  * says what went wrong; else no reply came. */
 enum err link_ask(struct link *l, const struct admin_request *r, struct admin_reply *out) MUST_CHECK;
+/* The descriptor that came with the last answer, now the caller's; -1: none. */
+int link_take_fd(struct link *l);
+/* The data folder's absolute path. */
+const char *link_folder(const struct link *l);
 void link_close(struct link *l);
 
 #endif

@@ -2,6 +2,7 @@
  *
  * It has no seccomp filter of its own, because it must fork and exec; no_new_privs is set, it has
  * dropped root where the data folder has another owner, and no byte from the network reaches it. */
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -321,6 +322,7 @@ void supervisor_stop_and_wait(struct supervisor *s)
 
 struct asking {
     struct buf *reply;
+    int *fd;
     bool is_done;
 };
 
@@ -328,12 +330,13 @@ static void on_answer(void *ctx, const struct admin_reply *r)
 {
     struct asking *a = ctx;
     admin_reply_encode(r->req, r->err, r->text, r->json, a->reply);
+    *a->fd = r->fd >= 0 ? fcntl(r->fd, F_DUPFD_CLOEXEC, 3) : -1;
     a->is_done = true;
 }
 
-enum err supervisor_ask(struct supervisor *s, const struct admin_request *r, struct buf *out_reply)
+enum err supervisor_ask(struct supervisor *s, const struct admin_request *r, struct buf *out_reply, int *out_fd)
 {
-    struct asking a = {.reply = out_reply};
+    struct asking a = {.reply = out_reply, .fd = out_fd};
     admin_ask(s, r, on_answer, &a);
     while (!a.is_done && s->phase == PHASE_SERVING)
         loop_turn(s->loop, TURN_MS);

@@ -31,8 +31,9 @@ int supervisor_serve(struct supervisor *s);
 
 /* The private life. Turns the loop until all roles are ready: ERR_OK, else they could not start. */
 enum err supervisor_wait_ready(struct supervisor *s) MUST_CHECK;
-/* Turns the loop until the reply is there, and appends it as in M_ADMIN_REPLY. */
-enum err supervisor_ask(struct supervisor *s, const struct admin_request *r, struct buf *out_reply)
+/* Turns the loop until the reply is there, and appends it as in M_ADMIN_REPLY. *out_fd: the descriptor
+ * that came with it, for the caller to close, or -1. */
+enum err supervisor_ask(struct supervisor *s, const struct admin_request *r, struct buf *out_reply, int *out_fd)
     MUST_CHECK;
 /* Stops all roles in order and waits for them. */
 void supervisor_stop_and_wait(struct supervisor *s);

@@ -26,7 +26,7 @@ static bool op_is(const struct admin_request *r, const char *op)
 
 static void answer(admin_done_fn fn, void *ctx, enum err err, struct slice text, struct slice json)
 {
-    struct admin_reply reply = {.err = err, .text = text, .json = json};
+    struct admin_reply reply = {.err = err, .text = text, .json = json, .fd = -1};
     fn(ctx, &reply);
 }
 
@@ -78,6 +78,14 @@ static struct admin_pending pending_take(struct supervisor *s, size_t i)
 static void pending_finish(struct admin_pending *p, enum err err, struct slice text, struct slice json)
 {
     answer(p->fn, p->ctx, err, text, json);
+    buf_wipe(&p->text);
+    buf_wipe(&p->json);
+}
+
+/* The role's own answer, with the descriptor that came with it. */
+static void pending_pass(struct admin_pending *p, const struct admin_reply *r)
+{
+    p->fn(p->ctx, r);
     buf_wipe(&p->text);
     buf_wipe(&p->json);
 }
@@ -165,7 +173,7 @@ static void finish_status(struct supervisor *s, struct admin_pending *p, const s
     pending_finish(p, r->err, buf_slice(&p->text), buf_slice(&p->json));
 }
 
-void admin_reply_came(struct supervisor *s, struct slice body)
+void admin_reply_came(struct supervisor *s, struct slice body, int fd)
 {
     struct admin_reply r;
     if (admin_reply_decode(body, &r) != ERR_OK) {
@@ -180,10 +188,11 @@ void admin_reply_came(struct supervisor *s, struct slice body)
             return;
         }
         struct admin_pending p = pending_take(s, i);
+        r.fd = fd;
         if (p.is_status)
             finish_status(s, &p, &r);
         else
-            pending_finish(&p, r.err, r.text, r.json);
+            pending_pass(&p, &r);
         return;
     }
 }

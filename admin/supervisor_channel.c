@@ -119,7 +119,7 @@ void retrieval_wanted(struct supervisor *s, struct slice body)
     struct wire w = wire_of(body);
     uint64_t account = wire_u64(&w);
     struct role_process *auth = process_find(s, ROLE_AUTH);
-    if (!wire_done(&w) || !auth || s->phase > PHASE_SERVING || !s->listeners)
+    if (!wire_done(&w) || !auth || s->phase > PHASE_SERVING)
         return;
     enum err e = retrieval_give(s, auth, account);
     if (e) /* auth gives up waiting by itself */

@@ -113,7 +113,8 @@ typedef void (*admin_done_fn)(void *ctx, const struct admin_reply *reply);
 /* The callback comes once, perhaps before this returns, unless admin_forget(ctx) came before. */
 void admin_ask(struct supervisor *s, const struct admin_request *r, admin_done_fn fn, void *ctx);
 void admin_forget(struct supervisor *s, void *ctx);
-void admin_reply_came(struct supervisor *s, struct slice body);
+/* fd: what came with it, or -1; the caller's. */
+void admin_reply_came(struct supervisor *s, struct slice body, int fd);
 void admin_role_died(struct supervisor *s, enum role role);
 /* Settings and certificates are new everywhere: answers those that waited for it. */
 void admin_refreshed(struct supervisor *s);

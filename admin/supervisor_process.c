@@ -174,8 +174,10 @@ static void on_message(void *ctx, struct channel *c, uint16_t type, struct slice
     struct role_process *p = ctx;
     struct supervisor *s = p->supervisor;
     (void)c;
-    for (size_t i = 0; i < nfds; i++) /* no role has one to give us */
-        close(fds[i]);
+    int fd = nfds == 1 && p->role == ROLE_AUTH && type == M_ADMIN_REPLY ? fds[0] : -1;
+    for (size_t i = 0; i < nfds; i++) /* no other has one to give us */
+        if (fds[i] != fd)
+            close(fds[i]);
     if (!message_allowed(p->role, ROLE_SUPERVISOR, type)) {
         log_event(LOG_ERROR, "forbidden-message", LF("from", role_name(p->role)), LF_U("type", type));
         kill(p->pid, SIGKILL);
@@ -187,12 +189,14 @@ static void on_message(void *ctx, struct channel *c, uint16_t type, struct slice
     } else if (type == M_SPAWN) {
         retrieval_wanted(s, body);
     } else if (type == M_ADMIN_REPLY) {
-        admin_reply_came(s, body);
+        admin_reply_came(s, body, fd);
     } else if (type == M_SNAPSHOT_REPLY) {
         supervisor_snapshot_came(s, body);
     } else {
         supervisor_refresh(s); /* M_SETTINGS: the store changed them by itself */
     }
+    if (fd >= 0)
+        close(fd);
 }
 
 static void on_closed(void *ctx, struct channel *c)

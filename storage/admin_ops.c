@@ -3,7 +3,7 @@
 
 enum role admin_op_role(struct slice op)
 {
-    bool is_auth = slice_starts(op, SLICE("user.")) || slice_starts(op, SLICE("app-password."));
+    bool is_auth = slice_starts(op, SLICE("user.")) || slice_starts(op, SLICE("session.")) || slice_starts(op, SLICE("app-password."));
     return is_auth ? ROLE_AUTH : ROLE_STORE;
 }
 
@@ -63,7 +63,7 @@ void admin_reply_encode(uint64_t req, enum err err, struct slice text, struct sl
 enum err admin_reply_decode(struct slice body, struct admin_reply *out)
 {
     struct wire w = wire_of(body);
-    struct admin_reply r = {.req = wire_u64(&w)};
+    struct admin_reply r = {.req = wire_u64(&w), .fd = -1};
     r.err = (enum err)wire_u16(&w);
     r.text = wire_bytes(&w);
     r.json = wire_bytes(&w);

@@ -30,6 +30,10 @@
  *   app-password.list      address                         [{"label","scopes","created","last_used"}]
  *   app-password.revoke    address, label
  *
+ *   session.open           address, password               an IMAP session in the name of the account, for
+ *                                                          the command line: its descriptor comes with the
+ *                                                          reply
+ *
  * store, asked by auth (over its channel):
  *   account.create         account, vault (decimal ids, chosen by auth, below 2^48), address (canonical),
  *                          generation, public_key (64 hex digits), mailbox* ("SPECIAL_USE HASH NAME":
@@ -90,6 +94,7 @@ struct admin_reply {
     enum err err;
     struct slice text;
     struct slice json;
+    int fd;              /* of session.open; else -1. Whoever passes the reply on keeps owning it */
 };
 enum err admin_reply_decode(struct slice body, struct admin_reply *out) MUST_CHECK;
 

@@ -227,6 +227,10 @@ void auth_admin_begin(struct auth *a, struct slice body)
         log_event(LOG_ERROR, "admin-request-refused", LF("reason", err_text(e)));
         return;
     }
+    if (slice_equal(r.op, SLICE("session.open"))) {
+        auth_login_admin(a, r.req, admin_request_get(&r, "address"), admin_request_get(&r, "password"));
+        return;
+    }
     if (a->job_count >= AUTH_ADMIN_JOBS_MAX) {
         reply_failure(a, r.req, ERR_LIMIT, SLICE("too many commands at one time; try again"));
         return;

@@ -90,6 +90,8 @@ void auth_hash_dispatch(struct auth *a);
 /* ---- auth_login.c ---- */
 enum err auth_login_begin(struct auth *a, struct auth_peer *from, struct slice body) MUST_CHECK;
 enum err auth_login_scram(struct auth *a, struct auth_peer *from, struct slice body) MUST_CHECK;
+/* session.open of admin_ops.h: an IMAP session for the command line; its descriptor goes with the reply. */
+void auth_login_admin(struct auth *a, uint64_t req, struct slice user, struct slice password);
 void auth_login_on_spawned(struct auth *a, struct auth_peer *retrieval);
 void auth_login_on_no_retrieval(struct auth *a, uint64_t account);
 /* Whether an attempt is about to be attached to that process. */

@@ -20,7 +20,8 @@ enum attempt_state { ATTEMPT_HASHING, ATTEMPT_SPAWNING, ATTEMPT_OPENING, ATTEMPT
 struct attempt {
     struct attempt *next;
     struct auth *auth;
-    struct auth_peer *from;              /* borrowed; the attempt ends before it does */
+    struct auth_peer *from;              /* borrowed; the attempt ends before it does. NULL: the command
+                                            line asked, by session.open */
     enum attempt_state state;
     uint64_t req;                        /* the asking role's */
     uint64_t number;                     /* ours, towards the store */
@@ -82,6 +83,29 @@ static void reply_send(struct auth_peer *to, uint64_t req, enum err e, const str
     buf_clear(&body);
 }
 
+/* The same for the command line. */
+static void admin_reply_send(struct auth *a, uint64_t req, enum err e, int fd)
+{
+    struct slice text = SLICE_EMPTY;
+    struct buf body;
+    if (e)
+        text = slice_str(e == ERR_BAD_CREDENTIALS ? "wrong address or password"
+                : e == ERR_DENIED ? "this app password is not for imap" : err_text(e));
+    buf_init(&body, 4096);
+    admin_reply_encode(req, e, text, e ? SLICE("{\"error\":\"no session\"}") : SLICE("{}"), &body);
+    if (channel_send(a->role->control, M_ADMIN_REPLY, buf_slice(&body), &fd, fd >= 0 ? 1 : 0) != ERR_OK)
+        log_event(LOG_WARNING, "reply-not-sent", LF("to", "supervisor"));
+    buf_clear(&body);
+}
+
+static void attempt_reply(const struct attempt *t, enum err e, int fd)
+{
+    if (t->from)
+        reply_send(t->from, t->req, e, t, fd);
+    else
+        admin_reply_send(t->auth, t->req, e, fd);
+}
+
 static const char *protocol_name(enum login_protocol p)
 {
     return p == LOGIN_SMTP ? "smtp" : p == LOGIN_IMAP ? "imap" : "pop3";
@@ -92,7 +116,7 @@ static void attempt_fail(struct attempt *t, enum err e)
 {
     log_event(LOG_INFO, "login-failed", LF("protocol", protocol_name(t->protocol)), LF("peer", t->peer),
         LF("user", t->address), LF("reason", err_text(e)));
-    reply_send(t->from, t->req, e, t, -1);
+    attempt_reply(t, e, -1);
     attempt_free(t);
 }
 
@@ -143,8 +167,11 @@ static void attempt_open(struct attempt *t)
     uint64_t id = random_u64();
     t->number = ++t->auth->next_request;
     t->session = (struct auth_session){.id = id ? id : 1, .account = t->account.id,
-        .credential = t->credential.id, .role = t->from->role, .instance = t->from->instance,
-        .scopes = t->credential.scopes};
+        .credential = t->credential.id, .scopes = t->credential.scopes};
+    if (t->from) {
+        t->session.role = t->from->role;
+        t->session.instance = t->from->instance;
+    }
     if (t->protocol != LOGIN_SMTP) {
         const struct auth_peer *p = auth_find_retrieval(t->auth, t->account.id);
         if (!p) {
@@ -442,6 +469,23 @@ enum err auth_login_scram(struct auth *a, struct auth_peer *from, struct slice b
     return ERR_OK;
 }
 
+void auth_login_admin(struct auth *a, uint64_t req, struct slice user, struct slice password)
+{
+    struct attempt *t = NULL;
+    if (user.n <= LOGIN_USER_MAX && password.n <= LOGIN_PASSWORD_MAX && a->attempt_count < LOGIN_ATTEMPTS_MAX)
+        t = attempt_new(a, NULL, password, SLICE_EMPTY);
+    if (!t) {
+        admin_reply_send(a, req, ERR_LIMIT, -1);
+        return;
+    }
+    t->req = req;
+    t->protocol = LOGIN_IMAP;
+    t->is_secure = true;
+    ENSURE(copy_text(SLICE("command"), t->peer, sizeof t->peer) && copy_text(SLICE("login"), t->tag, sizeof t->tag));
+    t->is_address = canonical_name(user, t->address);
+    judge(t);
+}
+
 /* ---- what others say ---- */
 
 void auth_login_on_spawned(struct auth *a, struct auth_peer *retrieval)
@@ -529,7 +573,7 @@ static void attempt_succeed(struct attempt *t)
     log_event(LOG_INFO, "login", LF("protocol", protocol_name(t->protocol)), LF("peer", t->peer),
         LF("account", t->account.address), LF("credential", t->credential.label),
         LF_X("session", t->session.id));
-    reply_send(t->from, t->req, ERR_OK, t, fd);
+    attempt_reply(t, ERR_OK, fd);
     if (fd >= 0)
         close(fd);
     attempt_free(t);

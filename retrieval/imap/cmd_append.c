@@ -1,5 +1,9 @@
 /* APPEND: the letter streams from the client into the store, never all in memory.
  *
+ * When the client has sent more already and no mailbox is selected, the next command is read while the
+ * letter is on its way ("flying"), so that one commit serves many pipelined APPENDs (RFC 3501 section
+ * 5.5). Their completions come in the order of the commits; other commands wait for them.
+ *
  * The session dispatches the command when the line that announces the letter is there. Until the
  * literal is accepted here, the session is set to discard it (session.c, expect_refused_literal), so
  * that every refusal before that needs nothing more than a completion. */
@@ -130,6 +134,69 @@ static enum imap_step take_letter(struct imap_session *s, struct append *w)
     return IMAP_STEP_DONE;
 }
 
+static void say_result(struct imap_session *s, enum err e, uint32_t uidvalidity, uint64_t uid)
+{
+    if (e == ERR_NOT_FOUND)
+        imap_no(s, "[TRYCREATE] There is no such mailbox");
+    else if (e != ERR_OK)
+        imap_no_err(s, e, "storing the letter");
+    else
+        imap_ok(s, "[APPENDUID %u %llu] APPEND completed", uidvalidity, (unsigned long long)uid);
+}
+
+/* --- letters on their way while the session reads on --- */
+
+struct imap_flying {
+    struct imap_session *session; /* borrowed */
+    struct letter_writer *writer; /* owned */
+    char *tag;                    /* owned */
+    struct imap_flying *next;
+};
+
+static void flying_free(struct imap_flying *f)
+{
+    struct imap_flying **at = &f->session->flying;
+    while (*at != f)
+        at = &(*at)->next;
+    *at = f->next;
+    f->session->flying_count--;
+    letter_writer_free(f->writer);
+    free(f->tag);
+    free(f);
+}
+
+void imap_append_forget(struct imap_session *s)
+{
+    while (s->flying)
+        flying_free(s->flying);
+}
+
+static void on_landed(void *ctx, const struct store_reply *r)
+{
+    struct imap_flying *f = ctx;
+    struct imap_session *s = f->session;
+    say_result(s, r->err, r->uidvalidity, r->value);
+    imap_say_completion(s, slice_str(f->tag));
+    flying_free(f);
+    imap_advance(s);
+}
+
+static bool may_fly(struct imap_session *s)
+{
+    return !s->selected && s->flying_count < IMAP_FLYING_MAX && stream_input(s->stream).n > 0;
+}
+
+static void fly(struct imap_session *s, struct append *w)
+{
+    struct imap_flying *f = mem_new(sizeof *f);
+    *f = (struct imap_flying){.session = s, .writer = w->writer, .tag = mem_strdup(s->tag),
+        .next = s->flying};
+    s->flying = f;
+    s->flying_count++;
+    w->writer = NULL;
+    letter_append(f->writer, s->base.id, s->base.retrieval->keys, w->to.id, w->bits, w->date, on_landed, f);
+}
+
 /* The line behind the literal: empty, or ")" of the UTF8 form. */
 static enum imap_step take_tail(struct imap_session *s, struct append *w)
 {
@@ -156,6 +223,10 @@ static enum imap_step take_tail(struct imap_session *s, struct append *w)
         return IMAP_STEP_DONE;
     }
     (void)letter_writer_finish(w->writer);
+    if (may_fly(s)) {
+        fly(s, w);
+        return IMAP_STEP_DONE;
+    }
     w->phase = APPEND_COMMIT;
     imap_reply_reset(s);
     letter_append(w->writer, s->base.id, s->base.retrieval->keys, w->to.id, w->bits, w->date,
@@ -169,13 +240,7 @@ static enum imap_step committed(struct imap_session *s, struct append *w)
         return IMAP_STEP_WAIT;
     if (s->selected && s->selected->mailbox == w->to.id)
         s->is_dirty = true;
-    if (s->reply.err == ERR_NOT_FOUND)
-        imap_no(s, "[TRYCREATE] There is no such mailbox");
-    else if (s->reply.err != ERR_OK)
-        imap_no_err(s, s->reply.err, "storing the letter");
-    else
-        imap_ok(s, "[APPENDUID %u %llu] APPEND completed", s->reply.uidvalidity,
-            (unsigned long long)s->reply.value);
+    say_result(s, s->reply.err, s->reply.uidvalidity, s->reply.value);
     return IMAP_STEP_DONE;
 }
 

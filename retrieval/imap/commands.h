@@ -12,6 +12,9 @@ const struct imap_command *imap_command_find(struct slice name);
 /* For tests: all of them. */
 const struct imap_command *imap_command_at(size_t i);
 
+/* Drops the APPENDs that are still on their way (cmd_append.c). */
+void imap_append_forget(struct imap_session *s);
+
 /* Each family's commands, defined in cmd_*.c. */
 extern const struct imap_command imap_cmd_append;
 extern const struct imap_command imap_cmd_capability, imap_cmd_noop, imap_cmd_check, imap_cmd_logout,

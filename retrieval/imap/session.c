@@ -222,10 +222,10 @@ static void end_command(struct imap_session *s)
     forget_command(s);
 }
 
-static void say_completion(struct imap_session *s)
+void imap_say_completion(struct imap_session *s, struct slice tag)
 {
-    if (s->tag.n)
-        buf_put(&s->out, s->tag);
+    if (tag.n)
+        buf_put(&s->out, tag);
     else
         buf_put_byte(&s->out, '*');
     buf_put_byte(&s->out, ' ');
@@ -235,6 +235,12 @@ static void say_completion(struct imap_session *s)
     imap_flush(s);
     if (s->bad_count >= IMAP_BAD_MAX)
         imap_bye(s, "Too many commands that make no sense");
+}
+
+static void say_completion(struct imap_session *s)
+{
+    if (s->completion.n)
+        imap_say_completion(s, s->tag);
 }
 
 /* --- running --- */
@@ -266,6 +272,8 @@ static bool run_piece(struct imap_session *s)
 {
     if (s->request != 0)
         return false; /* the reply will step on */
+    if (s->flying && s->run != &imap_cmd_append)
+        return false; /* the last of them will step on */
     imap_slice_begin(s);
     if (!s->is_stepping_done) {
         enum imap_step step = s->run->step(s, s->work);
@@ -566,6 +574,7 @@ static void session_free(struct retrieval_session *base)
     if (s->request)
         store_cancel(imap_store(s), s->request);
     end_command(s);
+    imap_append_forget(s);
     imap_unselect(s);
     buf_clear(&s->completion);
     buf_clear(&s->out);

@@ -20,6 +20,7 @@
 #define IMAP_OUTPUT_MAX STREAM_OUTPUT_MAX
 #define IMAP_COMMANDS_PER_TURN 32
 #define IMAP_SLICE_US 5000                     /* a step stops after so long */
+#define IMAP_FLYING_MAX 64                     /* pipelined APPENDs whose commit is awaited */
 #define IMAP_DISCARD_MAX (256ULL * 1024 * 1024) /* of a literal that nobody wants */
 
 enum imap_state { IMAP_STATE_AUTHENTICATED = 1, IMAP_STATE_SELECTED = 2, IMAP_STATE_LOGOUT = 4 };
@@ -94,6 +95,8 @@ struct imap_session {
 
     struct imap_reply reply;
     uint64_t request;           /* 0: none on its way */
+    struct imap_flying *flying; /* owned; see cmd_append.c. Commands other than APPEND wait for them */
+    size_t flying_count;
     struct imap_selected *selected; /* owned; NULL outside IMAP_STATE_SELECTED */
     struct imap_sync *sync;     /* owned; see sync.h */
     /* What an own STORE changed: not told again by the next sync. */
@@ -124,6 +127,10 @@ void imap_flush(struct imap_session *s);
 /* True when this step has had its time. */
 bool imap_slice_is_over(const struct imap_session *s);
 void imap_slice_begin(struct imap_session *s);
+
+/* Writes the completion that was set, under that tag. A step that says DONE and sets none leaves its
+ * completion to another moment. */
+void imap_say_completion(struct imap_session *s, struct slice tag);
 
 /* Use as a store call's callback with the session as ctx; it fills s->reply and steps on. Put the
  * request's number into s->request and return IMAP_STEP_WAIT. */
