@@ -3,6 +3,7 @@
 #include "admin/cli.h"
 #include "retrieval/door_role.h"
 #include "retrieval/retrieval_role.h"
+#include "smtp/relay_role.h"
 #include "smtp/smtp_role.h"
 #include "storage/auth_role.h"
 #include "storage/store_role.h"
@@ -14,6 +15,7 @@ static const struct role_ops *const roles[] = {
     &smtp_role_ops,
     &door_role_ops,
     &retrieval_role_ops,
+    &relay_role_ops,
 };
 
 static const struct role_ops *role_find(const char *name)

@@ -9,11 +9,12 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "storage/queue.h"
 
 #define KEY_FILE "server.key"
 #define KEY_CONTEXT "llserver"
 
-enum key_purpose { KEY_FAKE_SALT = 1, KEY_NAME_HASH = 2, KEY_TLS = 3 };
+enum key_purpose { KEY_FAKE_SALT = 1, KEY_NAME_HASH = 2, KEY_TLS = 3, KEY_QUEUE = 4, KEY_ROUTE = 5 };
 
 static enum err read_key(int fd, uint8_t out[HASH_BYTES])
 {
@@ -96,6 +97,15 @@ static enum err read_or_make(const struct data_folder *f, uint8_t out[HASH_BYTES
     return write_new(f, out);
 }
 
+static void derive_queue_public(struct server_keys *out)
+{
+    struct vault_keys *pair = secret_new(sizeof *pair);
+    ENSURE(pair != NULL);
+    queue_keys_from(out->queue, pair);
+    memcpy(out->queue_public, pair->public_key, sizeof out->queue_public);
+    secret_free(pair, sizeof *pair);
+}
+
 enum err server_keys_load(const struct data_folder *f, struct server_keys *out)
 {
     uint8_t *master = secret_new(HASH_BYTES);
@@ -108,6 +118,9 @@ enum err server_keys_load(const struct data_folder *f, struct server_keys *out)
         key_derive(master, KEY_FAKE_SALT, KEY_CONTEXT, out->fake_salt);
         key_derive(master, KEY_NAME_HASH, KEY_CONTEXT, out->name_hash);
         key_derive(master, KEY_TLS, KEY_CONTEXT, out->tls);
+        key_derive(master, KEY_QUEUE, KEY_CONTEXT, out->queue);
+        key_derive(master, KEY_ROUTE, KEY_CONTEXT, out->route);
+        derive_queue_public(out);
     }
     secret_free(master, HASH_BYTES);
     return e;

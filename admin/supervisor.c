@@ -36,6 +36,8 @@ static enum err start_others(struct supervisor *s)
     if (e == ERR_OK && s->listeners)
         e = start_role(s, ROLE_SMTP, settings_number(s->settings, "smtp.processes"));
     if (e == ERR_OK && s->listeners)
+        e = start_role(s, ROLE_RELAY, 1);
+    if (e == ERR_OK && s->listeners)
         e = start_role(s, ROLE_DOOR, settings_number(s->settings, "door.processes"));
     return e;
 }

@@ -137,12 +137,31 @@ static void send_certificate(struct supervisor *s, const struct admin_request *r
     buf_clear(&hex);
 }
 
+static void send_route(struct supervisor *s, const struct admin_request *r, admin_done_fn fn, void *ctx)
+{
+    struct admin_request sealed = {.op = r->op};
+    struct buf hex;
+    buf_init(&hex, 8192);
+    enum err e = own_seal_password(s, r, &hex);
+    for (size_t i = 0; i < r->count; i++)
+        if (!slice_equal(r->pairs[i].key, SLICE("password")))
+            sealed.pairs[sealed.count++] = r->pairs[i];
+    admin_request_add(&sealed, "password", buf_slice(&hex));
+    if (e == ERR_OK)
+        send_request(s, &sealed, fn, ctx);
+    else
+        answer_error(fn, ctx, e, "the route's destination or password is malformed");
+    buf_clear(&hex);
+}
+
 void admin_ask(struct supervisor *s, const struct admin_request *r, admin_done_fn fn, void *ctx)
 {
     if (op_is(r, "cert.show"))
         answer_certificates(s, fn, ctx);
     else if (op_is(r, "cert.set"))
         send_certificate(s, r, fn, ctx);
+    else if (op_is(r, "route.add") && admin_request_get(r, "password").n > 0)
+        send_route(s, r, fn, ctx);
     else
         send_request(s, r, fn, ctx);
 }

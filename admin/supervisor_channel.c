@@ -16,6 +16,7 @@ static bool are_peers(enum role a, enum role b)
         {ROLE_AUTH, ROLE_STORE},
         {ROLE_AUTH, ROLE_HASH},
         {ROLE_RETRIEVAL, ROLE_STORE},
+        {ROLE_RELAY, ROLE_STORE},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
         if ((pairs[i].a == a && pairs[i].b == b) || (pairs[i].a == b && pairs[i].b == a))

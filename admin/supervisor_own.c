@@ -5,6 +5,8 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "net/tls.h"
+#include "message/address.h"
+#include "storage/queue.h"
 #include "storage/seal.h"
 
 #define KEY_PEM_MAX (16 * 1024)
@@ -172,6 +174,27 @@ enum err own_seal_key(struct supervisor *s, const struct admin_request *r, struc
     e = seal_blob(s->keys->tls, host, key, &sealed);
     if (e == ERR_OK)
         hex_put(out_hex, buf_slice(&sealed));
+    buf_clear(&sealed);
+    return e;
+}
+
+enum err own_seal_password(struct supervisor *s, const struct admin_request *r, struct buf *out_hex)
+{
+    struct slice destination = admin_request_get(r, "destination");
+    struct slice password = admin_request_get(r, "password");
+    struct buf name, sealed;
+    buf_init(&name, ROUTE_HOST_MAX + 8);
+    buf_init(&sealed, ROUTE_PASSWORD_MAX + SEAL_OVERHEAD_MAX);
+    enum err e = password.n > ROUTE_PASSWORD_MAX ? ERR_TOO_BIG : ERR_OK;
+    if (slice_equal(destination, SLICE("*")))
+        buf_put(&name, destination);
+    else if (!e)
+        e = domain_canonical(destination, &name);
+    if (!e)
+        e = seal_blob(s->keys->route, buf_slice(&name), password, &sealed);
+    if (!e)
+        hex_put(out_hex, buf_slice(&sealed));
+    buf_clear(&name);
     buf_clear(&sealed);
     return e;
 }

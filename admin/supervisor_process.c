@@ -110,6 +110,12 @@ static void boot_keys(const struct role_process *p, struct role_keys *out)
         memcpy(out->fake_salt, keys->fake_salt, sizeof out->fake_salt);
     if (p->role == ROLE_SMTP)
         memcpy(out->name_hash, keys->name_hash, sizeof out->name_hash);
+    if (p->role == ROLE_SMTP)
+        memcpy(out->queue_public, keys->queue_public, sizeof out->queue_public);
+    if (p->role == ROLE_RELAY) {
+        memcpy(out->queue, keys->queue, sizeof out->queue);
+        memcpy(out->route, keys->route, sizeof out->route);
+    }
 }
 
 static void boot_listeners(const struct role_process *p, struct role_boot *b)

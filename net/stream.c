@@ -565,6 +565,18 @@ void stream_start_tls(struct stream *s, struct tls_context *tls)
         s->why = ERR_INTERNAL;
 }
 
+void stream_start_tls_client(struct stream *s, struct tls_context *tls, struct slice host)
+{
+    stream_start_tls(s, tls);
+    if (s->tls && s->state == STREAM_HANDSHAKE && host.n > 0)
+        tls_link_ask_for(s->tls, host);
+}
+
+enum err stream_verify_peer(const struct stream *s, struct slice host)
+{
+    return stream_is_secure(s) ? tls_link_verify(s->tls, host) : ERR_DENIED;
+}
+
 bool stream_is_secure(const struct stream *s)
 {
     return s->tls && tls_link_is_secure(s->tls);

@@ -74,6 +74,11 @@ void stream_set_deadline(struct stream *s, uint64_t ms);
  * injection). What is pending in clear is sent first. on_secure or on_closed follows. When TLS ends,
  * the connection ends: no clear byte is read after it. */
 void stream_start_tls(struct stream *s, struct tls_context *tls);
+/* Client side, with a context of tls_context_new_client(). host: the name that is asked for (SNI), not for
+ * an address; may be empty. As above otherwise. */
+void stream_start_tls_client(struct stream *s, struct tls_context *tls, struct slice host);
+/* After on_secure of a client: whether the chain leads to a trust anchor and covers host. ERR_DENIED: no. */
+enum err stream_verify_peer(const struct stream *s, struct slice host) MUST_CHECK;
 bool stream_is_secure(const struct stream *s);
 /* True when unread clear bytes stood behind the STARTTLS line and were dropped. */
 bool stream_dropped_clear_input(const struct stream *s);

@@ -78,6 +78,9 @@ struct tls_link;
  * credentials that GnuTLS refuses. */
 struct tls_link *tls_link_new(struct tls_context *context, int fd, struct fifo *clear);
 void tls_link_free(struct tls_link *t);
+/* Client: before the handshake, and after it. */
+void tls_link_ask_for(struct tls_link *t, struct slice host);
+enum err tls_link_verify(const struct tls_link *t, struct slice host) MUST_CHECK;
 /* A readable event came: the socket may be read again. */
 void tls_link_wake(struct tls_link *t);
 /* ERR_OK: done. ERR_AGAIN. ERR_CLOSED, ERR_IO, ERR_SYNTAX: failed; an alert may wait to be sent. */

@@ -114,6 +114,22 @@ void tls_link_free(struct tls_link *t)
     free(t);
 }
 
+void tls_link_ask_for(struct tls_link *t, struct slice host)
+{
+    int code = gnutls_server_name_set(t->session, GNUTLS_NAME_DNS, host.p, host.n);
+    if (code != 0)
+        log_event(LOG_DEBUG, "tls-name-not-sent", LF("why", gnutls_strerror(code)));
+}
+
+enum err tls_link_verify(const struct tls_link *t, struct slice host)
+{
+    unsigned status = 0;
+    char *name = mem_strdup(host);
+    int code = gnutls_certificate_verify_peers3(t->session, name, &status);
+    free(name);
+    return code == 0 && status == 0 ? ERR_OK : ERR_DENIED;
+}
+
 void tls_link_wake(struct tls_link *t)
 {
     t->drained = false;

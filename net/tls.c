@@ -26,6 +26,7 @@ static const char priorities[] =
 
 struct tls_context {
     unsigned count;
+    bool is_client;
     size_t n;
     gnutls_certificate_credentials_t *each; /* owned, n of them */
     gnutls_x509_crt_t *leaves;              /* owned, n of them */
@@ -118,6 +119,34 @@ enum err tls_context_new(const struct tls_certificate *certificates, size_t n, c
     return e;
 }
 
+/* Opportunistic TLS meets old servers: what they have is better than clear text. */
+static const char client_priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%COMPAT";
+
+enum err tls_context_new_client(struct tls_context **out)
+{
+    struct tls_context *c = mem_new(sizeof *c);
+    c->count = 1;
+    c->is_client = true;
+    c->each = mem_new(sizeof(gnutls_certificate_credentials_t));
+    c->leaves = mem_new(sizeof(gnutls_x509_crt_t));
+    enum err e = ERR_OK;
+    if (gnutls_certificate_allocate_credentials(&c->each[0]) < 0)
+        e = ERR_INTERNAL;
+    c->n = e ? 0 : 1;
+    if (!e && gnutls_priority_init(&c->priority, client_priorities, NULL) < 0)
+        e = ERR_INTERNAL;
+    if (e) {
+        tls_context_release(c);
+        return e;
+    }
+    int anchors = gnutls_certificate_set_x509_system_trust(c->each[0]);
+    if (anchors <= 0)
+        log_event(LOG_WARNING, "no-trust-anchors",
+            LF("meaning", "other servers' certificates cannot be verified; install ca-certificates"));
+    *out = c;
+    return ERR_OK;
+}
+
 struct tls_context *tls_context_keep(struct tls_context *c)
 {
     c->count++;
@@ -129,7 +158,8 @@ void tls_context_release(struct tls_context *c)
     if (!c || --c->count > 0)
         return;
     for (size_t i = 0; i < c->n; i++) {
-        gnutls_x509_crt_deinit(c->leaves[i]);
+        if (c->leaves[i])
+            gnutls_x509_crt_deinit(c->leaves[i]);
         if (c->each[i])
             gnutls_certificate_free_credentials(c->each[i]);
     }
@@ -169,9 +199,25 @@ static int on_client_hello(gnutls_session_t session)
     return i == c->n ? 0 : gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, c->each[i]);
 }
 
+static enum err begin_client(struct tls_context *c, gnutls_session_t *out)
+{
+    gnutls_session_t session;
+    if (gnutls_init(&session, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL) < 0)
+        return ERR_INTERNAL;
+    if (gnutls_priority_set(session, c->priority) != 0 ||
+        gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, c->each[0]) != 0) {
+        gnutls_deinit(session);
+        return ERR_INTERNAL;
+    }
+    *out = session;
+    return ERR_OK;
+}
+
 enum err tls_context_begin(struct tls_context *c, gnutls_session_t *out)
 {
     gnutls_session_t session;
+    if (c->is_client)
+        return begin_client(c, out);
     if (gnutls_init(&session, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL) < 0)
         return ERR_INTERNAL;
     gnutls_session_set_ptr(session, c);

@@ -1,4 +1,4 @@
-/* TLS server credentials: several certificates chosen by SNI, ALPN, session tickets, TLS 1.2 and 1.3
+/* TLS credentials. For servers: several certificates chosen by SNI, ALPN, session tickets, TLS 1.2 and 1.3
  * only. A reload makes a new context and swaps; streams keep the one they began with (counted). */
 #ifndef NET_TLS_H
 #define NET_TLS_H
@@ -18,6 +18,9 @@ struct tls_certificate {
  * client that offers no ALPN is welcome). ERR_SYNTAX: PEM or key do not parse or do not match. */
 enum err tls_context_new(const struct tls_certificate *certificates, size_t n, const char *alpn,
     struct tls_context **out) MUST_CHECK;
+/* For connections that we make. The system's trust anchors are read here, so before the sandbox. No
+ * certificate ends a handshake: who needs one that is right asks stream_verify_peer() afterwards. */
+enum err tls_context_new_client(struct tls_context **out) MUST_CHECK;
 struct tls_context *tls_context_keep(struct tls_context *c);
 void tls_context_release(struct tls_context *c);
 

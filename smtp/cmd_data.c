@@ -10,6 +10,7 @@
 #include "smtp/limits.h"
 #include "smtp/session.h"
 #include "smtp/trace.h"
+#include "storage/queue.h"
 
 #define ID_TEXT_BYTES 16
 
@@ -165,6 +166,19 @@ static void put_trace(const struct smtp_session *s, struct buf *out)
     buf_clear(&id);
 }
 
+static void submit(struct smtp_session *s, struct delivery *d, struct slice prefix)
+{
+    const struct smtp_transaction *t = &s->transaction;
+    struct letter_outbound outbound = {
+        .sender = buf_slice(&t->reverse_path),
+        .flags = t->is_utf8 ? QUEUE_UTF8 : 0,
+        .recipients = buf_slice(&t->foreign),
+        .key = queue_public_of(s->server->role->keys->queue_public),
+    };
+    letter_submit(d->letter, s->login_session, prefix, t->targets, t->target_count,
+        t->foreign_count > 0 ? &outbound : NULL, on_stored, d);
+}
+
 static enum smtp_step deliver(struct smtp_session *s)
 {
     struct smtp_transaction *t = &s->transaction;
@@ -177,8 +191,7 @@ static enum smtp_step deliver(struct smtp_session *s)
     smtp_session_wait(s, SMTP_WAIT_STORED, 0);
     stream_set_deadline(s->stream, SMTP_COMMAND_MS);
     if (s->login_session != 0)
-        letter_submit(d->letter, s->login_session, buf_slice(prefix), t->targets, t->target_count,
-            on_stored, d);
+        submit(s, d, buf_slice(prefix));
     else
         letter_deliver(d->letter, buf_slice(prefix), t->targets, t->target_count, on_stored, d);
     return STEP_WAIT;

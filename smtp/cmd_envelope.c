@@ -1,5 +1,6 @@
 /* MAIL and RCPT (RFC 5321 sections 4.1.1.2 and 4.1.1.3). Where a recipient delivers is the store's
- * word alone, so that there is one place that knows what is ours: this server relays for nobody.
+ * word alone, so that there is one place that knows what is ours. What is not ours goes into the queue
+ * when the sender is logged in; strangers relay nothing (the store sees to that a second time).
  *
  * Both commands may wait for the store. What they wait with stands in the session: `pending` holds
  * the argument, and the parsed forms borrow from it. */
@@ -90,10 +91,8 @@ enum smtp_step smtp_cmd_mail(struct smtp_session *s, struct slice argument)
 
 /* ---- RCPT ---- */
 
-static enum smtp_reply_name reply_of_recipient(const struct smtp_session *s, enum err e)
+static enum smtp_reply_name reply_of_recipient(enum err e)
 {
-    if (e == ERR_DENIED && smtp_session_is_submission(s))
-        return REPLY_NO_SENDING_OUT;
     if (e == ERR_LIMIT)
         return REPLY_TOO_MANY_RECIPIENTS;
     return smtp_reply_of_error(e);
@@ -107,16 +106,29 @@ static enum smtp_step refuse_recipient(struct smtp_session *s, enum smtp_reply_n
     return answer(s, why);
 }
 
+/* Not a domain of ours: the relay's matter, for those who are logged in. */
+static enum err add_foreign(struct smtp_session *s)
+{
+    struct slice canonical = buf_slice(&s->canonical);
+    size_t at = canonical.n;
+    while (at > 0 && canonical.p[at - 1] != '@')
+        at--;
+    return smtp_transaction_add_foreign(&s->transaction, as_written(s, &s->pending_rcpt.recipient),
+        slice_from(canonical, at));
+}
+
 static enum smtp_step take_answer(struct smtp_session *s, const struct lookup_answer *a)
 {
     enum err e = a->err;
-    if (e == ERR_OK) {
+    if (e == ERR_DENIED && s->login_session != 0) {
+        e = add_foreign(s);
+    } else if (e == ERR_OK) {
         const struct smtp_rcpt_argument *r = &s->pending_rcpt;
         struct slice written = r->is_postmaster ? SLICE("postmaster") : as_written(s, &r->recipient);
         e = smtp_transaction_add(&s->transaction, written, a->targets, a->target_count);
     }
     if (e != ERR_OK)
-        return refuse_recipient(s, reply_of_recipient(s, e));
+        return refuse_recipient(s, reply_of_recipient(e));
     smtp_session_set_state(s, SMTP_STATE_RCPT);
     return answer(s, REPLY_RECIPIENT_OK);
 }
@@ -165,6 +177,6 @@ enum smtp_step smtp_cmd_rcpt(struct smtp_session *s, struct slice argument)
         return answer(s, REPLY_RECIPIENT_SYNTAX);
     /* Deviation: RFC 5321 section 4.1.3; no mailbox here is known by an address literal. */
     if (r->recipient.is_literal)
-        return refuse_recipient(s, reply_of_recipient(s, ERR_DENIED));
+        return refuse_recipient(s, reply_of_recipient(ERR_DENIED));
     return look_up(s);
 }

@@ -68,8 +68,6 @@ static const struct smtp_reply replies[REPLY_COUNT] = {
     [REPLY_TOO_BIG_DECLARED] = {552, "5.3.4", "The letter is larger than is taken here"},
     [REPLY_SENDER_NOT_YOURS] = {553, "5.7.1", "This sender address is not one of your account's"},
     [REPLY_NO_RELAY] = {550, "5.7.1", "Relay access denied: no mail for this domain here"},
-    [REPLY_NO_SENDING_OUT] = {550, "5.7.1",
-        "This version delivers to its own domains only; it does not send to others yet"},
     [REPLY_NO_SUCH_MAILBOX] = {550, "5.1.1", "No such address here"},
     [REPLY_MAILBOX_DISABLED] = {550, "5.2.1", "This mailbox is disabled"},
 

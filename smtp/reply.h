@@ -69,7 +69,6 @@ enum smtp_reply_name {
     REPLY_TOO_BIG_DECLARED,
     REPLY_SENDER_NOT_YOURS,
     REPLY_NO_RELAY,
-    REPLY_NO_SENDING_OUT,
     REPLY_NO_SUCH_MAILBOX,
     REPLY_MAILBOX_DISABLED,
     /* letters */

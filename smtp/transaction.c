@@ -4,14 +4,17 @@
 #include "base/hash.h"
 #include "message/address.h"
 #include "smtp/limits.h"
+#include "storage/queue.h"
 
 #define TARGETS_KEPT 8 /* memory for so many stays between transactions */
+#define FOREIGN_KEPT 1024 /* and for so many bytes of foreign recipients */
 
 void smtp_transaction_init(struct smtp_transaction *t)
 {
     *t = (struct smtp_transaction){0};
     buf_init(&t->reverse_path, ADDRESS_MAX);
     buf_init(&t->recipient, ADDRESS_MAX);
+    buf_init(&t->foreign, (size_t)QUEUE_RECIPIENTS_MAX * (2 * ADDRESS_MAX + 16));
 }
 
 void smtp_transaction_reset(struct smtp_transaction *t)
@@ -24,6 +27,10 @@ void smtp_transaction_reset(struct smtp_transaction *t)
     t->is_utf8 = false;
     t->recipient_count = 0;
     t->target_count = 0;
+    t->foreign_count = 0;
+    if (t->foreign.n > FOREIGN_KEPT)
+        buf_clear(&t->foreign);
+    buf_reset(&t->foreign);
     t->received_bytes = 0;
     t->size_bytes = 0;
     buf_reset(&t->reverse_path);
@@ -40,6 +47,7 @@ void smtp_transaction_clear(struct smtp_transaction *t)
     smtp_transaction_reset(t);
     buf_clear(&t->reverse_path);
     buf_clear(&t->recipient);
+    buf_clear(&t->foreign);
     free(t->targets);
     t->targets = NULL;
     t->target_cap = 0;
@@ -83,6 +91,18 @@ enum err smtp_transaction_add(struct smtp_transaction *t, struct slice written,
     if (t->recipient_count++ == 0)
         buf_put(&t->recipient, written);
     return ERR_OK;
+}
+
+enum err smtp_transaction_add_foreign(struct smtp_transaction *t, struct slice written, struct slice domain)
+{
+    struct queue_recipient r = {.address = written, .domain = domain};
+    if (t->foreign_count == QUEUE_RECIPIENTS_MAX)
+        return ERR_LIMIT;
+    queue_recipient_encode(&r, &t->foreign);
+    t->foreign_count++;
+    if (t->recipient_count++ == 0)
+        buf_put(&t->recipient, written);
+    return buf_error(&t->foreign);
 }
 
 void smtp_transaction_refuse(struct smtp_transaction *t, enum smtp_reply_name why)

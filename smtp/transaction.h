@@ -16,6 +16,8 @@ struct smtp_transaction {
     struct store_target *targets;  /* owned; each account and mailbox once */
     size_t target_count;
     size_t target_cap;
+    struct buf foreign;            /* owned; queue_recipient after queue_recipient: for the relay */
+    uint32_t foreign_count;
     /* while the letter comes in */
     struct letter_writer *letter;  /* owned; NULL once it is refused */
     struct data_reader reader;
@@ -35,6 +37,9 @@ void smtp_transaction_begin(struct smtp_transaction *t, struct slice reverse_pat
 /* ERR_LIMIT when there are too many targets. `written`: the recipient as the sender wrote it. */
 enum err smtp_transaction_add(struct smtp_transaction *t, struct slice written,
     const struct store_target *targets, size_t n) MUST_CHECK;
+/* A recipient elsewhere; domain in lower-case A-labels. ERR_LIMIT when there are too many. */
+enum err smtp_transaction_add_foreign(struct smtp_transaction *t, struct slice written, struct slice domain)
+    MUST_CHECK;
 /* From here on nothing of the letter is kept; the first refusal counts. */
 void smtp_transaction_refuse(struct smtp_transaction *t, enum smtp_reply_name why);
 

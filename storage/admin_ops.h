@@ -55,6 +55,16 @@
  *                                                          (seal_blob, associated data: host): the store
  *                                                          gets the sealed blob in hex as `key`.
  *                                                          cert.show: [{"host","chain"}]; cert.remove: host
+ *   route.add              destination, host ("host:port") destination: a domain or "*". tls: may none must
+ *                          [tls, user, password]          verify implicit. The supervisor seals the password
+ *                                                          (seal_blob, subkey "route", associated data:
+ *                                                          destination in canonical form): the store gets it
+ *                                                          in hex. route.list; route.remove: destination
+ *   queue.list             [domain] [from]                [{"letter","from","to","held","attempts",
+ *                                                          "created","next","size","answer"}]
+ *   queue.show             letter                          the same, of one letter. queue.hold, queue.release,
+ *                                                          queue.drop: letter
+ *   queue.retry            [letter]                        a letter, a domain, or without it all: now
  *   status, verify                                         status: the supervisor adds the roles
  */
 #ifndef STORAGE_ADMIN_OPS_H

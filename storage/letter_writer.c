@@ -6,10 +6,13 @@
 #include "base/secret.h"
 #include "message/parser.h"
 #include "storage/letter_message.h"
+#include "storage/queue.h"
 #include "storage/store_request.h"
 
 /* With a summary and the trace header it must fit one message, or the chunks are staged after all. */
 #define COMMIT_BYTES_MAX (48 * 1024)
+#define RECIPIENTS_IN_MESSAGE 2048 /* bytes of foreign recipients; more go ahead of it */
+#define RECIPIENTS_PIECE (32 * 1024)
 
 struct letter_writer {
     struct store_client *client;
@@ -312,9 +315,55 @@ static void commit(struct letter_writer *w, uint16_t type, struct buf *body)
         w->request = store_client_request(w->client, type, flags, buf_slice(body), on_committed, w);
 }
 
-static void deliver(struct letter_writer *w, uint64_t session, struct slice prefix,
+static enum err stage_recipients(struct letter_writer *w, struct slice all)
+{
+    struct buf body;
+    enum err e = ERR_OK;
+    begin_stage(w);
+    buf_init(&body, CHANNEL_MESSAGE_MAX);
+    while (all.n > 0 && !e) {
+        struct slice piece = slice_sub(all, 0, RECIPIENTS_PIECE);
+        all = slice_from(all, piece.n);
+        buf_reset(&body);
+        wire_put_u64(&body, w->stage);
+        buf_put(&body, piece);
+        e = store_client_bulk(w->client, M_STAGE_RECIPIENTS, buf_slice(&body));
+    }
+    buf_clear(&body);
+    return e;
+}
+
+/* K for the queue, and who is to get the letter. */
+static enum err put_outbound(struct letter_writer *w, const struct letter_outbound *o, struct buf *out)
+{
+    struct queue_letter q = {.sender = o->sender, .flags = o->flags, .envid = o->envid};
+    const struct seal_epoch *epoch = store_client_epoch(w->client, &o->key);
+    if (!epoch)
+        return ERR_DAMAGED;
+    memcpy(q.epoch_public, epoch->public_key, sizeof q.epoch_public);
+    wrap_for_epoch(epoch, w->keys, q.wrap);
+    if (w->summary->has_8bit_body)
+        q.flags |= QUEUE_8BIT;
+    if (w->summary->has_8bit_header)
+        q.flags |= QUEUE_UTF8_HEADER;
+    queue_letter_encode(&q, out);
+    if (o->recipients.n > RECIPIENTS_IN_MESSAGE)
+        return stage_recipients(w, o->recipients);
+    buf_put(out, o->recipients);
+    return buf_error(out);
+}
+
+/* What differs between the ways in. */
+struct delivery {
+    uint64_t session;
+    const struct letter_outbound *outbound;
+    struct slice results;
+};
+
+static void deliver(struct letter_writer *w, const struct delivery *d, struct slice prefix,
     const struct store_target *targets, size_t n, store_reply_fn fn, void *ctx)
 {
+    struct buf outbound;
     struct buf body;
     struct buf summary;
     struct buf first;
@@ -324,13 +373,18 @@ static void deliver(struct letter_writer *w, uint64_t session, struct slice pref
     buf_init(&body, CHANNEL_MESSAGE_MAX);
     buf_init(&summary, SUMMARY_BYTES_MAX + 1024);
     buf_init(&first, CHANNEL_MESSAGE_MAX);
+    buf_init(&outbound, CHANNEL_MESSAGE_MAX);
     enum err e = seal_summary(w, &summary);
     if (!e)
         e = add_prefix(w, prefix, summary.n);
     if (!e)
         e = put_targets(w, targets, n, &first);
+    if (!e && d->outbound)
+        e = put_outbound(w, d->outbound, &outbound);
     if (!e) {
-        wire_put_u64(&body, session);
+        wire_put_u64(&body, d->session);
+        wire_put_bytes(&body, buf_slice(&outbound));
+        wire_put_bytes(&body, d->results);
         put_head(w, prefix.n, buf_slice(&summary), &body);
         buf_put(&body, buf_slice(&first));
         e = buf_error(&body);
@@ -342,18 +396,26 @@ static void deliver(struct letter_writer *w, uint64_t session, struct slice pref
     buf_clear(&body);
     buf_clear(&summary);
     buf_clear(&first);
+    buf_clear(&outbound);
 }
 
 void letter_deliver(struct letter_writer *w, struct slice prefix, const struct store_target *targets,
     size_t n, store_reply_fn fn, void *ctx)
 {
-    deliver(w, 0, prefix, targets, n, fn, ctx);
+    deliver(w, &(struct delivery){0}, prefix, targets, n, fn, ctx);
+}
+
+void letter_report(struct letter_writer *w, struct slice prefix, const struct store_target *targets, size_t n,
+    struct slice results, store_reply_fn fn, void *ctx)
+{
+    deliver(w, &(struct delivery){.results = results}, prefix, targets, n, fn, ctx);
 }
 
 void letter_submit(struct letter_writer *w, uint64_t session, struct slice prefix,
-    const struct store_target *targets, size_t n, store_reply_fn fn, void *ctx)
+    const struct store_target *targets, size_t n, const struct letter_outbound *outbound, store_reply_fn fn,
+    void *ctx)
 {
-    deliver(w, session, prefix, targets, n, fn, ctx);
+    deliver(w, &(struct delivery){session, outbound, SLICE_EMPTY}, prefix, targets, n, fn, ctx);
 }
 
 void letter_append(struct letter_writer *w, uint64_t session, const struct vault_keys *keys,

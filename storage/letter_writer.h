@@ -32,8 +32,21 @@ const struct summary *letter_writer_finish(struct letter_writer *w);
 void letter_deliver(struct letter_writer *w, struct slice prefix, const struct store_target *targets,
     size_t n, store_reply_fn fn, void *ctx);
 /* Submission: as letter_deliver, in the name of a session with scope smtp. */
+/* What goes into the queue for recipients elsewhere; see queue.h. recipients: encoded one behind the other. */
+struct letter_outbound {
+    struct slice sender;
+    uint8_t flags;                    /* QUEUE_UTF8 and what RET said; the others are found here */
+    struct slice envid;
+    struct slice recipients;
+    struct vault_public key;          /* queue_public_of() */
+};
+/* outbound NULL, or n 0: all recipients are here, or none is. */
 void letter_submit(struct letter_writer *w, uint64_t session, struct slice prefix,
-    const struct store_target *targets, size_t n, store_reply_fn fn, void *ctx);
+    const struct store_target *targets, size_t n, const struct letter_outbound *outbound, store_reply_fn fn,
+    void *ctx);
+/* Of relay: a report on a letter in the queue; results (queue_result) become true in the same commit. */
+void letter_report(struct letter_writer *w, struct slice prefix, const struct store_target *targets, size_t n,
+    struct slice results, store_reply_fn fn, void *ctx);
 /* APPEND, wrapped for keys' vault at once. internal_date in seconds; INT64_MIN: now. value: UID,
  * uidvalidity: the mailbox's. */
 void letter_append(struct letter_writer *w, uint64_t session, const struct vault_keys *keys,

@@ -10,6 +10,7 @@
 #define SMTP R(ROLE_SMTP)
 #define DOOR R(ROLE_DOOR)
 #define RETRIEVAL R(ROLE_RETRIEVAL)
+#define RELAY R(ROLE_RELAY)
 #define EVERY (R(ROLE_COUNT) - 1u - SUP)
 
 /* One type may have two rules: the senders of the first may send it to the receivers of the first. */
@@ -27,8 +28,8 @@ static const struct rule rules[M_TYPE_MAX] = {
     [M_STOP] = {SUP, EVERY, 0, 0},
     [M_SPAWN] = {AUTH, SUP, 0, 0},
     [M_SPAWNED] = {SUP, AUTH, 0, 0},
-    [M_ADMIN] = {SUP, STORE | AUTH, AUTH, STORE},
-    [M_ADMIN_REPLY] = {STORE | AUTH, SUP, STORE, AUTH},
+    [M_ADMIN] = {SUP, STORE | AUTH | RELAY, AUTH, STORE},
+    [M_ADMIN_REPLY] = {STORE | AUTH | RELAY, SUP, STORE, AUTH},
     [M_SNAPSHOT] = {SUP, STORE, 0, 0},
     [M_SNAPSHOT_REPLY] = {STORE, SUP, 0, 0},
 
@@ -45,14 +46,15 @@ static const struct rule rules[M_TYPE_MAX] = {
     [M_SESSION_OPENED] = {STORE, AUTH, 0, 0},
     [M_SESSION_CLOSE] = {AUTH, STORE, 0, 0},
 
-    [M_LOOKUP] = {SMTP, STORE, 0, 0},
+    [M_LOOKUP] = {SMTP | RELAY, STORE, 0, 0},
     [M_MAY_SEND_AS] = {SMTP, STORE, 0, 0},
-    [M_DONE] = {SMTP | RETRIEVAL, STORE, 0, 0},
-    [M_STAGE] = {SMTP | RETRIEVAL, STORE, 0, 0},
-    [M_STAGE_TARGETS] = {SMTP, STORE, 0, 0},
-    [M_STAGE_DROP] = {SMTP | RETRIEVAL, STORE, 0, 0},
-    [M_CREDIT] = {STORE, SMTP | RETRIEVAL, 0, 0},
-    [M_DELIVER] = {SMTP, STORE, 0, 0},
+    [M_DONE] = {SMTP | RETRIEVAL | RELAY, STORE, 0, 0},
+    [M_STAGE] = {SMTP | RETRIEVAL | RELAY, STORE, 0, 0},
+    [M_STAGE_TARGETS] = {SMTP | RELAY, STORE, 0, 0},
+    [M_STAGE_RECIPIENTS] = {SMTP, STORE, 0, 0},
+    [M_STAGE_DROP] = {SMTP | RETRIEVAL | RELAY, STORE, 0, 0},
+    [M_CREDIT] = {STORE, SMTP | RETRIEVAL | RELAY, 0, 0},
+    [M_DELIVER] = {SMTP | RELAY, STORE, 0, 0},
     [M_APPEND] = {RETRIEVAL, STORE, 0, 0},
     [M_FLAGS] = {RETRIEVAL, STORE, 0, 0},
     [M_EXPUNGE] = {RETRIEVAL, STORE, 0, 0},
@@ -65,9 +67,19 @@ static const struct rule rules[M_TYPE_MAX] = {
     [M_KEYWORD] = {RETRIEVAL, STORE, 0, 0},
     [M_ADOPT] = {RETRIEVAL, STORE, 0, 0},
     [M_SUMMARY] = {RETRIEVAL, STORE, 0, 0},
-    [M_REPLY] = {STORE, SMTP | RETRIEVAL, 0, 0},
+    [M_REPLY] = {STORE, SMTP | RETRIEVAL | RELAY, 0, 0},
     [M_RING] = {STORE, RETRIEVAL, 0, 0},
     [M_DIRECTORY] = {STORE, SMTP | RETRIEVAL, 0, 0},
+
+    [M_RELAY_WANT] = {RELAY, STORE, 0, 0},
+    [M_RELAY_WORK] = {STORE, RELAY, 0, 0},
+    [M_RELAY_FETCH] = {RELAY, STORE, 0, 0},
+    [M_RELAY_CHUNKS] = {STORE, RELAY, 0, 0},
+    [M_RELAY_RESULT] = {RELAY, STORE, 0, 0},
+    [M_RELAY_STATE] = {STORE, RELAY, 0, 0},
+    [M_RELAY_ROUTES] = {STORE, RELAY, 0, 0},
+    [M_RELAY_FORGET] = {STORE, RELAY, 0, 0},
+    [M_RELAY_RETRY] = {STORE, RELAY, 0, 0},
 };
 
 bool message_allowed(enum role from, enum role to, uint16_t type)

@@ -50,16 +50,20 @@ enum message_type {
     M_SCRAM,            /* req, bytes user */
     M_SCRAM_REPLY,      /* req, bytes salt, rounds u32: also of names that do not exist */
 
-    /* smtp, retrieval -> store: look-ups */
+    /* smtp, retrieval, relay -> store: look-ups */
     M_LOOKUP = 64,      /* req, bytes canonical address */
     M_MAY_SEND_AS,      /* req, session u64, bytes canonical address */
     M_DONE,             /* req, rid: was this change committed? reply M_REPLY err OK or NOT_FOUND */
     /* letters */
     M_STAGE,            /* stage u64 (chosen by the sender), uid 16, number u32, bytes sealed chunk */
     M_STAGE_TARGETS,    /* stage u64, targets (as in M_DELIVER): more than one message holds */
+    M_STAGE_RECIPIENTS, /* stage u64, n times queue_recipient: foreign ones, more than one message holds */
     M_STAGE_DROP,       /* stage u64 */
     M_CREDIT,           /* store->r: bytes u64 taken from bulk */
-    M_DELIVER,          /* req, rid, session u64 (0: from outside), letter, targets; letter_message.h */
+    M_DELIVER,          /* req, rid, session u64 (0: from outside, or relay's own), bytes outbound, bytes
+                           results, letter, targets; letter_message.h. outbound: empty, or queue_letter,
+                           n times queue_recipient (of a session alone). results: n times queue_result,
+                           that are true once this report is delivered (of relay alone) */
     M_APPEND,           /* req, rid, session u64, letter, mailbox u64, flags u64, date i64, one target */
     /* changes of a retrieval session: req, rid, session, … */
     M_FLAGS,            /* mailbox u64, op u8, flags u64, unchanged_since u64, n u32, n ranges */
@@ -73,12 +77,24 @@ enum message_type {
     M_KEYWORD,          /* bytes sealed name, fixed 16 hash */
     M_ADOPT,            /* vault u64, n u32, n times (letter u64, wrap WRAP_BYTES) */
     M_SUMMARY,          /* letter u64, bytes sealed */
-    /* store -> smtp, retrieval */
+    /* store -> smtp, retrieval, relay */
     M_REPLY,            /* req, err u16, modseq u64, value u64, uidvalidity u32, n u32 ranges, n u32
                            ranges, n u16 targets (account, mailbox, vault u64, generation u32, key 32,
                            bytes address) */
     M_RING,             /* mailbox u64, modseq u64 */
     M_DIRECTORY,        /* nothing: addresses changed */
+    /* the queue (storage/queue.h) */
+    M_RELAY_WANT,       /* relay->store: n u32, so many recipients more. The first one on a channel begins
+                           anew: all that is due is handed out (again) */
+    M_RELAY_WORK,       /* n times queue_work */
+    M_RELAY_FETCH,      /* relay->store: cookie u64, letter u64, number u32: chunks from that number on
+                           (CHUNK_PREFIX: that one, then 0, 1 …), as many as fit */
+    M_RELAY_CHUNKS,     /* cookie u64, err u16, n times (number u32, bytes sealed) */
+    M_RELAY_RESULT,     /* req, rid, n times queue_result */
+    M_RELAY_STATE,      /* n times queue_result: destinations that failed, at the beginning */
+    M_RELAY_ROUTES,     /* n times queue_route: all; at the beginning and after a change */
+    M_RELAY_FORGET,     /* letter u64: held or dropped by hand */
+    M_RELAY_RETRY,      /* bytes destination (empty: every one): try now */
     M_TYPE_MAX
 };
 

@@ -32,6 +32,9 @@ const char *role_name(enum role r);
 struct role_keys {
     uint8_t fake_salt[32];   /* auth: salts shown for unknown names */
     uint8_t name_hash[32];   /* smtp: +detail mailboxes */
+    uint8_t queue_public[32]; /* smtp: letters on their way out are sealed to it */
+    uint8_t queue[32];       /* relay: opens them (queue_keys_from) */
+    uint8_t route[32];       /* relay: opens the passwords of routes */
 };
 
 struct role_listener {

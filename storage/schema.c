@@ -77,7 +77,31 @@ const char *const schema_mail_v1 =
     /* TLS certificates; the key sealed under the server subkey "tls". */
     "CREATE TABLE certificate(host TEXT PRIMARY KEY, chain_pem TEXT NOT NULL, key_sealed BLOB NOT NULL)"
     " STRICT, WITHOUT ROWID;"
-    "CREATE TABLE counter(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
+    "CREATE TABLE counter(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    /* Letters on their way out. account: who submitted it. key: K wrapped for the queue's public key, with
+     * the public half of the ephemeral pair that it was agreed with. Counts as one of letter.refs. */
+    "CREATE TABLE queue_letter(letter INTEGER PRIMARY KEY, account INTEGER NOT NULL, sender TEXT NOT NULL,"
+    " flags INTEGER NOT NULL, envid TEXT NOT NULL, created INTEGER NOT NULL,"
+    " epoch BLOB NOT NULL CHECK(length(epoch) = 32), key BLOB NOT NULL) STRICT;"
+    /* Foreign recipients; a row goes when it is settled. id = letter * 65536 + number. state 0 waiting,
+     * 1 held by hand. next: when it is due (milliseconds). notify: RFC 3461. noticed: the delay notice
+     * was sent. */
+    "CREATE TABLE queue_recipient(id INTEGER PRIMARY KEY, address TEXT NOT NULL, domain TEXT NOT NULL,"
+    " state INTEGER NOT NULL DEFAULT 0 CHECK(state IN (0, 1)), attempts INTEGER NOT NULL DEFAULT 0,"
+    " next INTEGER NOT NULL, notify INTEGER NOT NULL, orcpt TEXT NOT NULL, noticed INTEGER NOT NULL DEFAULT 0,"
+    " answer TEXT NOT NULL DEFAULT '') STRICT;"
+    "CREATE INDEX queue_due ON queue_recipient(next) WHERE state = 0;"
+    /* Destinations (a domain, or a route's name) that failed as a whole: one row for all their letters. */
+    "CREATE TABLE queue_destination(name TEXT PRIMARY KEY, failures INTEGER NOT NULL, next INTEGER NOT NULL,"
+    " answer TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+    /* Where letters for a domain go instead of to its MX; "*": all others (the smarthost). password: sealed
+     * under the server subkey "route". tls: enum route_tls of queue.h. */
+    "CREATE TABLE route(destination TEXT PRIMARY KEY, host TEXT NOT NULL, port INTEGER NOT NULL"
+    " CHECK(port BETWEEN 1 AND 65535), tls INTEGER NOT NULL, user TEXT NOT NULL, password BLOB NOT NULL)"
+    " STRICT, WITHOUT ROWID;"
+    /* Foreign recipients that an account wrote to in one hour (hours since 1970). */
+    "CREATE TABLE sent(account INTEGER NOT NULL, hour INTEGER NOT NULL, recipients INTEGER NOT NULL,"
+    " PRIMARY KEY(account, hour)) STRICT, WITHOUT ROWID;";
 
 const char *const schema_letters_v1 =
     /* Sealed chunks of larger letters; the key as in mail.db's chunk. */

@@ -3,6 +3,7 @@
  * A wrap is: algorithm 1, nonce 24 (random), XChaCha20-Poly1305 of K. Its associated data is a word for
  * its kind, the letter's uid, vault and generation, and for an epoch's wrap the epoch's public key;
  * never mailbox or uid, so that COPY and MOVE need no key. */
+#include "storage/queue.h"
 #include "storage/seal_internal.h"
 
 #define LETTER_CONTEXT "llletter"
@@ -176,4 +177,21 @@ enum err wrap_open(const struct vault_keys *v, const uint8_t *epoch_public,
         letter_keys_complete(out);
     sodium_memzero(key, sizeof key);
     return e;
+}
+
+/* --- the queue's pair: see queue.h --- */
+
+void queue_keys_from(const uint8_t subkey[SEAL_KEY_BYTES], struct vault_keys *out)
+{
+    *out = (struct vault_keys){.vault = QUEUE_VAULT, .generation = 1};
+    memcpy(out->secret_key, subkey, sizeof out->secret_key);
+    int made = crypto_scalarmult_base(out->public_key, out->secret_key);
+    ENSURE(made == 0);
+}
+
+struct vault_public queue_public_of(const uint8_t public_key[SEAL_KEY_BYTES])
+{
+    struct vault_public out = {.vault = QUEUE_VAULT, .generation = 1};
+    memcpy(out.public_key, public_key, sizeof out.public_key);
+    return out;
 }

@@ -54,6 +54,7 @@ struct store_stage {
     enum err why;
     uint64_t bytes;
     struct buf targets;                  /* M_STAGE_TARGETS */
+    struct buf recipients;               /* M_STAGE_RECIPIENTS */
     struct store_stage *next;
 };
 
@@ -94,6 +95,16 @@ struct store_pending_reply {
     bool is_admin;                       /* M_ADMIN_REPLY; peer NULL: on the control channel */
 };
 
+/* Handing out work to relay; store_queue.c. */
+struct store_queue {
+    struct store_peer *peer;             /* relay; NULL: it has not asked (yet) */
+    bool is_due;                         /* look for work at the end of this turn */
+    bool has_new;                        /* letters entered the queue in this turn */
+    uint32_t credit;                     /* so many recipients more */
+    int64_t cursor_next;                 /* all up to (cursor_next, cursor_id) is with relay */
+    int64_t cursor_id;
+};
+
 struct store {
     struct role_context *role;
     struct loop *loop;
@@ -129,6 +140,8 @@ struct store {
     uint64_t letters_checkpoint_bytes;
     uint64_t delivered;
     struct timer *sweep_timer;
+    struct store_queue queue;
+    bool routes_changed;
     struct settings *settings;           /* the stored ones; role->settings is a copy */
 };
 
@@ -170,6 +183,7 @@ enum err store_do_done(struct store *s, struct store_work *w) MUST_CHECK;
 
 void store_on_stage(struct store *s, struct store_peer *p, struct slice body);
 void store_on_stage_targets(struct store *s, struct store_peer *p, struct slice body);
+void store_on_stage_recipients(struct store *s, struct store_peer *p, struct slice body);
 void store_on_stage_drop(struct store *s, struct store_peer *p, struct slice body);
 struct store_stage *store_stage_find(struct store_peer *p, uint64_t id);
 /* Takes the stage off its peer. Its chunks stay if the turn's commit makes the letter known. */
@@ -206,6 +220,10 @@ const struct store_session *store_session_find(const struct store *s, const stru
 /* ERR_QUOTA when `bytes` more would be over the account's quota, ERR_DISABLED, ERR_NOT_FOUND. */
 enum err store_account_room(struct store *s, uint64_t account, uint64_t bytes) MUST_CHECK;
 enum err store_account_use(struct store *s, uint64_t account, int64_t bytes, int64_t count) MUST_CHECK;
+/* One reference to the letter less; with the last one it is freed. */
+enum err store_letter_unref(struct store *s, int64_t letter) MUST_CHECK;
+/* Whether the canonical address leads to this account: ERR_OK or ERR_DENIED. */
+enum err store_owns(struct store *s, uint64_t account, struct slice address) MUST_CHECK;
 /* A UIDVALIDITY larger than every one before. */
 enum err store_new_uidvalidity(struct store *s, uint32_t *out) MUST_CHECK;
 

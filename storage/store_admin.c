@@ -345,14 +345,15 @@ static enum err cert_show(struct store_admin *a)
 
 static enum err status(struct store_admin *a)
 {
-    static const char *const names[] = {"accounts", "letters", "mails", "expunged", "garbage"};
+    static const char *const names[] = {"accounts", "letters", "mails", "expunged", "garbage",
+        "queued_letters", "queued_recipients"};
     struct json j = json_of(&a->json);
     struct stmt *q = db_use(a->store->mail, SQL_COUNTS);
     enum err e = stmt_step(q);
     if (e)
         return e;
     json_object(&j, NULL);
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 7; i++) {
         json_number(&j, names[i], stmt_int(q, i));
         buf_printf(&a->text, "%s: %lld\n", names[i], (long long)stmt_int(q, i));
     }
@@ -394,6 +395,15 @@ enum err store_admin_run(struct store_admin *a)
         {{(const uint8_t *)"cert.set", 8}, cert_set, false},
         {{(const uint8_t *)"cert.remove", 11}, cert_remove, false},
         {{(const uint8_t *)"cert.show", 9}, cert_show, false},
+        {{(const uint8_t *)"route.add", 9}, store_route_add, false},
+        {{(const uint8_t *)"route.list", 10}, store_route_list, false},
+        {{(const uint8_t *)"route.remove", 12}, store_route_remove, false},
+        {{(const uint8_t *)"queue.list", 10}, store_queue_list, false},
+        {{(const uint8_t *)"queue.show", 10}, store_queue_show, false},
+        {{(const uint8_t *)"queue.retry", 11}, store_queue_retry, false},
+        {{(const uint8_t *)"queue.hold", 10}, store_queue_hold, false},
+        {{(const uint8_t *)"queue.release", 13}, store_queue_release, false},
+        {{(const uint8_t *)"queue.drop", 10}, store_queue_drop, false},
         {{(const uint8_t *)"status", 6}, status, false},
         {{(const uint8_t *)"verify", 6}, verify, false},
     };

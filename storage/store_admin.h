@@ -11,6 +11,17 @@ enum err store_admin_ok(struct store_admin *a) MUST_CHECK;
 struct slice store_admin_arg(const struct store_admin *a, const char *key);
 enum err store_admin_address(struct store_admin *a, struct slice text, struct buf *out) MUST_CHECK;
 
+/* store_admin_queue.c */
+enum err store_route_add(struct store_admin *a) MUST_CHECK;
+enum err store_route_list(struct store_admin *a) MUST_CHECK;
+enum err store_route_remove(struct store_admin *a) MUST_CHECK;
+enum err store_queue_list(struct store_admin *a) MUST_CHECK;
+enum err store_queue_show(struct store_admin *a) MUST_CHECK;
+enum err store_queue_retry(struct store_admin *a) MUST_CHECK;
+enum err store_queue_hold(struct store_admin *a) MUST_CHECK;
+enum err store_queue_release(struct store_admin *a) MUST_CHECK;
+enum err store_queue_drop(struct store_admin *a) MUST_CHECK;
+
 enum err store_account_create(struct store_admin *a) MUST_CHECK;
 enum err store_account_remove(struct store_admin *a) MUST_CHECK;
 enum err store_account_disable(struct store_admin *a) MUST_CHECK;

@@ -364,6 +364,8 @@ static void on_message(void *ctx, struct channel *ch, uint16_t type, struct slic
             c->events->on_ring(c->ctx, mailbox, modseq);
     } else if (type == M_DIRECTORY && c->events->on_directory_changed) {
         c->events->on_directory_changed(c->ctx);
+    } else if (c->events->on_message) {
+        c->events->on_message(c->ctx, type, body);
     }
 }
 

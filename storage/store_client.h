@@ -64,6 +64,8 @@ struct store_client_events {
     void (*on_ring)(void *ctx, uint64_t mailbox, uint64_t modseq);
     /* Addresses, domains or vaults changed: drop what was cached of look-ups. */
     void (*on_directory_changed)(void *ctx);
+    /* Any other message of the store (the queue's, for relay). May be NULL. */
+    void (*on_message)(void *ctx, uint16_t type, struct slice body);
     /* Bulk may go on (letter_writer uses it itself). */
     void (*on_drained)(void *ctx);
 };

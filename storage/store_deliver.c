@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "storage/store_queue.h"
 #include "storage/store_sql.h"
 
 /* What one request is about, taken from its message. */
@@ -12,6 +13,9 @@ struct arrival {
     struct store_stage *stage;   /* NULL: all chunks are inline */
     int64_t letter;
     uint32_t wraps;
+    struct slice outbound;       /* empty: nobody elsewhere gets it */
+    struct slice results;        /* of relay, with a report */
+    uint64_t account;            /* who submitted it */
     uint64_t flags;
     int64_t date;
 };
@@ -26,7 +30,7 @@ static enum err insert_letter(struct store *s, const struct arrival *a)
     stmt_bind_int(q, "chunks", a->head.chunks);
     stmt_bind_int(q, "place", a->stage ? 1 : 0);
     stmt_bind_int(q, "arrival", clock_wall());
-    stmt_bind_int(q, "refs", a->wraps);
+    stmt_bind_int(q, "refs", a->wraps + (a->outbound.n > 0));
     stmt_bind_blob(q, "summary", a->head.summary);
     return stmt_run(q);
 }
@@ -233,13 +237,18 @@ static enum err deliver(struct store *s, struct arrival *a, struct wire targets,
     struct wire staged = wire_of(a->stage ? buf_slice(&a->stage->targets) : SLICE_EMPTY);
     uint32_t more = staged.rest.n ? count_targets(staged) : 0;
     a->wraps = count_targets(targets) + more;
-    if (a->wraps == 0 || a->wraps > LETTER_TARGETS_MAX || (staged.rest.n && !more))
+    if ((a->wraps == 0 && a->outbound.n == 0) || a->wraps > LETTER_TARGETS_MAX || (staged.rest.n && !more))
         return ERR_SYNTAX;
     enum err e = put_letter(s, a);
     if (!e)
         e = put_targets(s, a, targets, reply);
     if (!e)
         e = put_targets(s, a, staged, reply);
+    if (!e && a->outbound.n)
+        e = store_queue_put(s, a->account, a->letter, a->outbound,
+            a->stage ? buf_slice(&a->stage->recipients) : SLICE_EMPTY);
+    if (!e && a->results.n)
+        e = store_queue_results(s, wire_of(a->results));
     reply->value = a->wraps;
     s->delivered += e == ERR_OK;
     return e;
@@ -248,13 +257,23 @@ static enum err deliver(struct store *s, struct arrival *a, struct wire targets,
 enum err store_do_deliver(struct store *s, struct store_work *w)
 {
     struct arrival a;
+    uint64_t account = 0;
     uint64_t session_id = wire_u64(&w->body);
+    struct slice outbound = wire_bytes(&w->body);
+    struct slice results = wire_bytes(&w->body);
     if (session_id) {
         const struct store_session *session = store_session_find(s, w->peer, session_id);
         if (!session || !(session->scopes & SCOPE_SMTP))
             return ERR_DENIED;
+        account = session->account;
     }
+    /* Strangers relay nothing, whatever smtp thinks; only relay says what became of a recipient. */
+    if ((outbound.n && !session_id) || (results.n && w->peer->role != ROLE_RELAY))
+        return ERR_DENIED;
     enum err e = begin_arrival(s, w, &a);
+    a.outbound = outbound;
+    a.results = results;
+    a.account = account;
     if (!e)
         e = deliver(s, &a, w->body, &w->reply);
     if (a.stage)

@@ -197,7 +197,7 @@ enum err store_do_lookup(struct store *s, struct store_work *w)
 
 /* The account's own address, an alias that leads to it directly, +detail of either, a catch-all of its
  * own. */
-static enum err owns(struct store *s, uint64_t account, struct slice address)
+enum err store_owns(struct store *s, uint64_t account, struct slice address)
 {
     struct lookup l = {.store = s, .whatever_quota = true,
         .targets = mem_new(STORE_TARGETS_MAX * sizeof(struct store_target))};
@@ -216,5 +216,5 @@ enum err store_do_may_send_as(struct store *s, struct store_work *w)
     struct slice address = wire_bytes(&w->body);
     if (!wire_done(&w->body) || address.n > ADDRESS_MAX || address.n == 0)
         return ERR_SYNTAX;
-    return owns(s, w->account, address);
+    return store_owns(s, w->account, address);
 }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "storage/store.h"
+#include "storage/store_queue.h"
 #include "storage/store_sql.h"
 
 #define SWEEP_EVERY_MS 1000
@@ -41,6 +42,7 @@ static const struct request_type *request_type(uint16_t type)
         [M_CLAIM_RECENT] = {store_do_claim_recent, REQUEST_CHANGE | REQUEST_SESSION, SCOPE_IMAP},
         [M_KEYWORD] = {store_do_keyword, REQUEST_CHANGE | REQUEST_SESSION, SCOPE_IMAP},
         [M_ADOPT] = {store_do_adopt, REQUEST_CHANGE | REQUEST_SESSION, SCOPE_IMAP | SCOPE_POP3},
+        [M_RELAY_RESULT] = {store_do_relay_result, REQUEST_CHANGE, 0},
         [M_SUMMARY] = {store_do_summary, REQUEST_CHANGE | REQUEST_SESSION, SCOPE_IMAP | SCOPE_POP3},
     };
     return type < M_TYPE_MAX && table[type].run ? &table[type] : NULL;
@@ -263,6 +265,12 @@ static void on_message(void *ctx, struct channel *c, uint16_t type, struct slice
         store_on_stage(s, p, body);
     else if (type == M_STAGE_TARGETS)
         store_on_stage_targets(s, p, body);
+    else if (type == M_STAGE_RECIPIENTS)
+        store_on_stage_recipients(s, p, body);
+    else if (type == M_RELAY_WANT)
+        store_on_relay_want(s, p, body);
+    else if (type == M_RELAY_FETCH)
+        store_on_relay_fetch(s, p, body);
     else if (type == M_STAGE_DROP)
         store_on_stage_drop(s, p, body);
     else if (type == M_SESSION_OPEN)
@@ -311,6 +319,7 @@ static void peer_free(struct store *s, struct store_peer *p)
             break;
         }
     }
+    store_queue_forget_relay(s, p);
     if (p->channel)
         channel_free(p->channel);
     free(p);
@@ -323,9 +332,21 @@ static void on_closed(void *ctx, struct channel *c)
     peer_free(p->store, p);
 }
 
+/* There is room for more work again. */
+static void on_drained(void *ctx, struct channel *c)
+{
+    struct store_peer *p = ctx;
+    (void)c;
+    if (p->role != ROLE_RELAY)
+        return;
+    store_queue_tick(p->store);
+    loop_again(p->store->loop);
+}
+
 static void on_channel(struct role_context *role, enum role peer, uint32_t instance, uint64_t account, int fd)
 {
-    static const struct channel_events events = {.on_message = on_message, .on_closed = on_closed};
+    static const struct channel_events events = {.on_message = on_message, .on_drained = on_drained,
+        .on_closed = on_closed};
     struct store *s = role->state;
     struct store_peer *p = mem_new(sizeof *p);
     p->store = s;
@@ -359,6 +380,7 @@ static void on_sweep_timer(void *ctx)
     struct store *s = ctx;
     s->sweep_due = true;
     store_checkpoint_idle(s);
+    store_queue_tick(s);
     timer_start(s->sweep_timer, SWEEP_EVERY_MS);
 }
 

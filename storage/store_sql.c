@@ -2,6 +2,9 @@
 #include "storage/store_sql.h"
 
 /* What a flag change makes of `flags`: ":keep" bits stay, ":set" bits come. */
+/* The destination that a recipient `r` has: its domain, or the smarthost's "*". */
+#define DESTINATION_OF "iif(EXISTS(SELECT 1 FROM route t WHERE t.destination = '*') AND NOT EXISTS(SELECT 1 FROM" \
+    " route t WHERE t.destination = r.domain), '*', r.domain)"
 #define NEW_FLAGS "((flags & :keep) | :set)"
 
 const char *const mail_sql[SQL_MAIL_COUNT] = {
@@ -147,7 +150,58 @@ const char *const mail_sql[SQL_MAIL_COUNT] = {
         " DO UPDATE SET value = max(value + 1, :least) RETURNING value"),
     [SQL_COUNTS] = ("SELECT (SELECT count(*) FROM account), (SELECT count(*) FROM letter),"
         " (SELECT coalesce(sum(messages), 0) FROM mailbox), (SELECT count(*) FROM expunged),"
-        " (SELECT count(*) FROM garbage)"),
+        " (SELECT count(*) FROM garbage), (SELECT count(*) FROM queue_letter),"
+        " (SELECT count(*) FROM queue_recipient)"),
+
+    [SQL_QUEUE_LETTER_INSERT] = ("INSERT INTO queue_letter(letter, account, sender, flags, envid, created, epoch,"
+        " key) VALUES(:letter, :account, :sender, :flags, :envid, :now, :epoch, :key)"),
+    [SQL_QUEUE_LETTER_DELETE] = "DELETE FROM queue_letter WHERE letter = :letter",
+    [SQL_QUEUE_LETTER_GET] = ("SELECT l.place, l.prefix_size, l.chunks FROM queue_letter q"
+        " JOIN letter l ON l.id = q.letter WHERE q.letter = :letter"),
+    [SQL_QUEUE_RECIPIENT_INSERT] = ("INSERT INTO queue_recipient(id, address, domain, next, notify, orcpt)"
+        " VALUES(:id, :address, :domain, :next, :notify, :orcpt)"),
+    [SQL_QUEUE_RECIPIENT_DELETE] = "DELETE FROM queue_recipient WHERE id = :id",
+    [SQL_QUEUE_RECIPIENT_LEFT] = "SELECT 1 FROM queue_recipient WHERE id BETWEEN :first AND :last LIMIT 1",
+    [SQL_QUEUE_DEFER] = ("UPDATE queue_recipient SET next = :next, attempts = attempts + 1, answer = :answer"
+        " WHERE id = :id"),
+    [SQL_QUEUE_NOTICED] = "UPDATE queue_recipient SET noticed = 1 WHERE id = :id",
+    [SQL_QUEUE_DUE] = ("SELECT r.id, r.next, r.attempts, r.noticed, r.address, r.domain, r.notify, r.orcpt,"
+        " q.sender, q.flags, q.envid, q.created, q.epoch, q.key, l.uid, l.size, l.prefix_size, l.chunks"
+        " FROM queue_recipient r INDEXED BY queue_due CROSS JOIN queue_letter q ON q.letter = r.id / 65536"
+        " CROSS JOIN letter l ON l.id = q.letter"
+        " WHERE r.state = 0 AND r.next <= :now AND (r.next, r.id) > (:next, :id) ORDER BY r.next, r.id"
+        " LIMIT :count"),
+    [SQL_QUEUE_DESTINATION_SET] = ("INSERT INTO queue_destination(name, failures, next, answer)"
+        " VALUES(:name, :failures, :next, :answer) ON CONFLICT(name) DO UPDATE SET failures = excluded.failures,"
+        " next = excluded.next, answer = excluded.answer"),
+    [SQL_QUEUE_DESTINATION_DELETE] = "DELETE FROM queue_destination WHERE name = :name OR :name = ''",
+    [SQL_QUEUE_DESTINATION_LIST] = "SELECT name, failures, next, answer FROM queue_destination ORDER BY name",
+    [SQL_QUEUE_LIST] = ("SELECT r.id, r.address, r.state, r.attempts, r.next, r.answer, q.sender, q.created,"
+        " l.size + l.prefix_size, d.failures, d.next, d.answer FROM queue_recipient r"
+        " JOIN queue_letter q ON q.letter = r.id / 65536 JOIN letter l ON l.id = q.letter"
+        " LEFT JOIN queue_destination d ON d.name = " DESTINATION_OF ""
+        " WHERE (:domain = '' OR r.domain = :domain) AND (:sender = '' OR q.sender = :sender)"
+        " ORDER BY r.id LIMIT :count"),
+    [SQL_QUEUE_SHOW] = ("SELECT r.id, r.address, r.state, r.attempts, r.next, r.answer, q.sender, q.created,"
+        " l.size + l.prefix_size, d.failures, d.next, d.answer FROM queue_recipient r"
+        " JOIN queue_letter q ON q.letter = r.id / 65536 JOIN letter l ON l.id = q.letter"
+        " LEFT JOIN queue_destination d ON d.name = " DESTINATION_OF " WHERE r.id BETWEEN :first AND :last ORDER BY r.id"),
+    [SQL_QUEUE_RETRY] = ("UPDATE queue_recipient SET next = :next WHERE id BETWEEN :first AND :last AND state = 0"
+        " AND next > :next AND (:domain = '' OR domain = :domain)"),
+    [SQL_QUEUE_STATE] = ("UPDATE queue_recipient SET state = :state, next = :next WHERE id BETWEEN :first AND :last"
+        " AND state != :state"),
+    [SQL_QUEUE_DROP] = "DELETE FROM queue_recipient WHERE id BETWEEN :first AND :last",
+    [SQL_CHUNK_GET] = "SELECT data FROM chunk WHERE id = :id",
+    [SQL_ROUTE_SET] = ("INSERT INTO route(destination, host, port, tls, user, password) VALUES(:destination, :host,"
+        " :port, :tls, :user, :password) ON CONFLICT(destination) DO UPDATE SET host = excluded.host,"
+        " port = excluded.port, tls = excluded.tls, user = excluded.user, password = excluded.password"),
+    [SQL_ROUTE_DELETE] = "DELETE FROM route WHERE destination = :destination",
+    [SQL_ROUTE_LIST] = "SELECT destination, host, port, tls, user, password FROM route ORDER BY destination",
+    [SQL_SENT_ADD] = ("INSERT INTO sent(account, hour, recipients) VALUES(:account, :hour, :n)"
+        " ON CONFLICT(account, hour) DO UPDATE SET recipients = recipients + :n"),
+    [SQL_SENT_SUM] = ("SELECT coalesce(sum(recipients) FILTER (WHERE hour = :hour), 0), coalesce(sum(recipients), 0)"
+        " FROM sent WHERE account = :account AND hour > :hour - 24"),
+    [SQL_SENT_SWEEP] = "DELETE FROM sent WHERE hour < :hour - 48",
 
     [SQL_VERIFY_MAIL] = ("SELECT count(*) FROM mail m LEFT JOIN mailbox b ON b.id = m.mailbox"
         " LEFT JOIN letter l ON l.id = m.letter LEFT JOIN wrap w ON w.letter = m.letter AND w.vault = b.vault"
@@ -160,6 +214,7 @@ const char *const mail_sql[SQL_MAIL_COUNT] = {
         " (SELECT count(*) FROM chunk c WHERE c.id BETWEEN l.id * 65536 AND l.id * 65536 + 65535)"),
     [SQL_VERIFY_LETTER_REFS] = ("SELECT count(*) FROM letter l WHERE refs !="
         " (SELECT count(*) FROM wrap w WHERE w.letter = l.id)"
+        " + (SELECT count(*) FROM queue_letter q WHERE q.letter = l.id)"
         " OR (refs = 0 AND NOT EXISTS(SELECT 1 FROM garbage g WHERE g.letter = l.id))"),
     [SQL_VERIFY_WRAP_REFS] = ("WITH held(letter, vault) AS (SELECT m.letter, b.vault FROM mail m JOIN mailbox b"
         " ON b.id = m.mailbox UNION ALL SELECT letter, vault FROM expunged), sums(letter, vault, n) AS"
@@ -186,6 +241,7 @@ const char *const letters_sql[SQL_LETTERS_COUNT] = {
     [SQL_BIG_STAGED_DELETE] = "DELETE FROM staged WHERE letter = :letter",
     [SQL_BIG_STAGED_LIST] = "SELECT letter FROM staged ORDER BY letter LIMIT 1",
     [SQL_BIG_MAX] = "SELECT coalesce(max(letter), 0) FROM staged",
+    [SQL_BIG_CHUNK_GET] = "SELECT data FROM chunk WHERE id = :id",
     [SQL_BIG_CHUNK_COUNT] = "SELECT count(*) FROM chunk WHERE id BETWEEN :first AND :last",
     [SQL_BIG_COMMITTED_COUNT] = ("SELECT count(*) FROM chunk c WHERE NOT EXISTS(SELECT 1 FROM staged t"
         " WHERE t.letter = c.id / 65536)"),

@@ -3,6 +3,7 @@
 #include "storage/store.h"
 
 #include "base/log.h"
+#include "storage/queue.h"
 #include "storage/store_sql.h"
 
 #define PREFIX_ROW 65535
@@ -29,6 +30,7 @@ static struct store_stage *stage_get(struct store_peer *p, uint64_t id)
     t->id = id;
     t->letter = p->store->next_letter++;
     buf_init(&t->targets, (size_t)LETTER_TARGETS_MAX * 1024);
+    buf_init(&t->recipients, (size_t)QUEUE_RECIPIENTS_MAX * 1024);
     t->next = p->stages;
     p->stages = t;
     p->stage_count++;
@@ -106,6 +108,16 @@ void store_on_stage_targets(struct store *s, struct store_peer *p, struct slice 
         buf_put(&t->targets, in.rest);
 }
 
+void store_on_stage_recipients(struct store *s, struct store_peer *p, struct slice body)
+{
+    struct wire in = wire_of(body);
+    uint64_t id = wire_u64(&in);
+    (void)s;
+    struct store_stage *t = in.failed ? NULL : stage_get(p, id);
+    if (t)
+        buf_put(&t->recipients, in.rest);
+}
+
 void store_on_stage_drop(struct store *s, struct store_peer *p, struct slice body)
 {
     struct wire in = wire_of(body);
@@ -149,6 +161,7 @@ void store_stage_end(struct store *s, struct store_peer *p, struct store_stage *
         s->sweep_due = true;
     }
     buf_clear(&stage->targets);
+    buf_clear(&stage->recipients);
     free(stage);
 }
 

@@ -61,7 +61,7 @@ static enum err unref(struct store *s, struct stmt *q, int64_t *out_left)
     return e;
 }
 
-static enum err drop_letter(struct store *s, int64_t letter)
+enum err store_letter_unref(struct store *s, int64_t letter)
 {
     int64_t left = 0;
     struct stmt *q = db_use(s->mail, SQL_LETTER_UNREF);
@@ -88,7 +88,7 @@ static enum err drop_wrap(struct store *s, const struct due *d)
     stmt_bind_int(q, "letter", d->letter);
     stmt_bind_int(q, "vault", d->vault);
     e = stmt_run(q);
-    return e ? e : drop_letter(s, d->letter);
+    return e ? e : store_letter_unref(s, d->letter);
 }
 
 static enum err sweep_expunged(struct store *s)

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "storage/store_queue.h"
 #include "storage/store_sql.h"
 
 #define REPLY_BYTES_MAX CHANNEL_MESSAGE_MAX
@@ -263,6 +264,10 @@ void store_end_turn(void *store)
         send_rings(s);
         send_snapshots(s);
     }
+    if (s->routes_changed && !e)
+        store_queue_send_routes(s);
+    s->routes_changed = false;
+    store_queue_turn(s, !e);
     s->ring_count = 0;
     s->unstage_ready = s->unstage_count;
     s->turn_error = ERR_OK;

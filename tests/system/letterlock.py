@@ -24,7 +24,7 @@ HOST = 'localhost'
 DOMAIN = 'example.test'
 LISTENERS = ('smtp', 'submission', 'submissions', 'submission-alt', 'imap', 'imaps', 'pop3', 'pop3s')
 IMPLICIT_TLS = ('submissions', 'imaps', 'pop3s')
-ROLES = ('store', 'auth', 'hash', 'smtp', 'door', 'retrieval')
+ROLES = ('store', 'auth', 'hash', 'smtp', 'door', 'retrieval', 'relay')
 SECONDS = 30          # the patience of every client here
 READY_SECONDS = 30
 

@@ -19,9 +19,10 @@ FILES = {
     'hash': None,
     'smtp': None,
     'door': None,
+    'relay': None,
     'retrieval': r'(mail|letters)\.db(-wal|-shm)?$',
 }
-INTERNET = {'smtp', 'door'}      # who may hold sockets that face the world
+INTERNET = {'smtp', 'door', 'relay'}      # who may hold sockets that face the world
 
 
 @pytest.fixture(scope='module')

@@ -62,6 +62,8 @@ static struct {
     struct buf text;
     struct buf prefix;
     size_t target_count;
+    bool has_outbound;
+    struct role_keys keys;
 } fake;
 
 static inline void fake_answer_all(void *ctx)
@@ -234,9 +236,11 @@ const struct summary *letter_writer_finish(struct letter_writer *w)
 }
 
 void letter_submit(struct letter_writer *w, uint64_t session, struct slice prefix,
-    const struct store_target *targets, size_t n, store_reply_fn fn, void *ctx)
+    const struct store_target *targets, size_t n, const struct letter_outbound *outbound, store_reply_fn fn,
+    void *ctx)
 {
     (void)targets;
+    fake.has_outbound = outbound != NULL;
     fake.delivered++;
     fake.submitted_by = session;
     buf_reset(&fake.text);
@@ -250,7 +254,7 @@ void letter_submit(struct letter_writer *w, uint64_t session, struct slice prefi
 void letter_deliver(struct letter_writer *w, struct slice prefix, const struct store_target *targets,
     size_t n, store_reply_fn fn, void *ctx)
 {
-    letter_submit(w, 0, prefix, targets, n, fn, ctx);
+    letter_submit(w, 0, prefix, targets, n, NULL, fn, ctx);
 }
 
 /* ---- the server ---- */
@@ -270,6 +274,7 @@ static inline void fake_start(void)
     fake.loop = loop_new();
     fake.role.loop = fake.loop;
     fake.role.settings = settings_new();
+    fake.role.keys = &fake.keys;
     buf_init(&fake.text, 64 << 20);
     buf_init(&fake.prefix, 1 << 20);
     fake_config("hostname", "mail.example.test");
