@@ -62,8 +62,10 @@ struct relay_content *relay_content_open(struct relay *r, struct relay_letter *l
     c->keys = secret_new(sizeof *c->keys);
     c->err = c->keys ? agree(r, l->head.epoch_public) : ERR_LIMIT;
     if (!c->err)
-        c->err = wrap_open_agreed(r->keys, l->head.epoch_public, r->agreed_key, l->uid,
+        c->err = wrap_open_summary(r->keys, l->head.epoch_public, r->agreed_key, l->uid,
             slice_of(l->head.wrap, sizeof l->head.wrap), c->keys);
+    if (!c->err)
+        letter_keys_complete(c->keys);
     idmap_put(&r->contents, c->cookie, c);
     if (!c->err && (c->next == CHUNK_PREFIX || l->chunks > 0))
         ask(c);
