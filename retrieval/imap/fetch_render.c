@@ -107,6 +107,47 @@ void fetch_put_envelope(const struct summary *m, size_t envelope, bool has_utf8,
 
 static void put_body(struct render *r, size_t part);
 
+/* RFC 2231 section 4: name*="utf-8''%c3%a4", as the client would find it in the header; the summary
+ * holds such values decoded. */
+static void put_encoded_param(struct render *r, const struct summary_param *p)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    struct buf name;
+    struct buf value;
+    buf_init(&name, p->name.n + 2);
+    buf_init(&value, 3 * p->value.n + 16);
+    buf_put(&name, p->name);
+    buf_put_byte(&name, '*');
+    buf_put_str(&value, "utf-8''");
+    for (size_t i = 0; i < p->value.n; i++) {
+        uint8_t b = p->value.p[i];
+        if (ascii_is_alnum(b) || b == '.' || b == '-' || b == '_') {
+            buf_put_byte(&value, b);
+            continue;
+        }
+        buf_put_byte(&value, '%');
+        buf_put_byte(&value, (uint8_t)hex[b >> 4]);
+        buf_put_byte(&value, (uint8_t)hex[b & 15]);
+    }
+    put_string(r, buf_slice(&name));
+    put_space(r);
+    put_string(r, buf_slice(&value));
+    buf_clear(&name);
+    buf_clear(&value);
+}
+
+/* Beyond ASCII as it is for who enabled UTF-8, and where it is no UTF-8 (a literal then). */
+static void put_param(struct render *r, const struct summary_param *p)
+{
+    if (!r->has_utf8 && !slice_is_ascii(p->value) && slice_is_utf8(p->value)) {
+        put_encoded_param(r, p);
+        return;
+    }
+    put_string(r, p->name);
+    put_space(r);
+    put_string(r, p->value);
+}
+
 /* body-fld-param: "(" string SP string *(SP string SP string) ")" / nil */
 static void put_params(struct render *r, size_t first, size_t count)
 {
@@ -116,9 +157,7 @@ static void put_params(struct render *r, size_t first, size_t count)
     }
     for (size_t i = 0; i < count; i++) {
         buf_put_byte(r->out, i == 0 ? '(' : ' ');
-        put_string(r, r->m->params[first + i].name);
-        put_space(r);
-        put_string(r, r->m->params[first + i].value);
+        put_param(r, &r->m->params[first + i]);
     }
     buf_put_byte(r->out, ')');
 }

@@ -60,6 +60,10 @@ static enum fetch_row put_fields(struct imap_session *s, struct fetch *w, const 
     buf_clear(&text);
     struct byte_range all = {0, w->held.n};
     struct byte_range cut = fetch_section_cut(&item->section, all);
+    if (cut.length > FETCH_INLINE_MAX && !w->handle) {
+        buf_reset(&w->held);
+        return FETCH_ROW_BIG;
+    }
     put_label(s, item);
     put_literal_head(s, cut.length);
     w->held.n = (size_t)(cut.offset + cut.length);
@@ -185,7 +189,7 @@ static bool pump(struct imap_session *s, struct fetch *w, bool *out_damaged)
     }
     while (w->held_at < w->held.n) {
         if (imap_room(s) == 0 && w->handle)
-            return false;
+            return false; /* under a cursor it is short: put_fields() */
         size_t n = w->held.n - w->held_at < LETTER_READ_STEP ? w->held.n - w->held_at : LETTER_READ_STEP;
         buf_put(&s->out, slice_sub(buf_slice(&w->held), w->held_at, n));
         w->held_at += n;

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "retrieval/imap/commands.h"
+#include "retrieval/imap/session_parts.h"
 #include "retrieval/imap/sync.h"
 
 static struct imap_session *session_of(struct retrieval_session *base)
@@ -23,115 +24,6 @@ struct store_client *imap_store(struct imap_session *s)
 struct reader *imap_reader(struct imap_session *s)
 {
     return s->base.retrieval->reader;
-}
-
-/* --- output --- */
-
-void imap_flush(struct imap_session *s)
-{
-    if (!buf_ok(&s->out)) { /* more than one step may say: our own mistake, and the client's loss */
-        log_event(LOG_ERROR, "imap-output-overflow", LF_X("session", s->base.id));
-        s->is_closing = true;
-        stream_finish(s->stream);
-        buf_clear(&s->out);
-        return;
-    }
-    if (s->out.n == 0)
-        return;
-    s->sent_bytes += s->out.n;
-    stream_write(s->stream, buf_slice(&s->out));
-    buf_reset(&s->out);
-}
-
-size_t imap_room(struct imap_session *s)
-{
-    size_t room = stream_output_room(s->stream);
-    return room > s->out.n ? room - s->out.n : 0;
-}
-
-void imap_slice_begin(struct imap_session *s)
-{
-    s->slice_started_us = clock_mono_us();
-}
-
-bool imap_slice_is_over(const struct imap_session *s)
-{
-    return clock_mono_us() - s->slice_started_us > IMAP_SLICE_US;
-}
-
-static void complete(struct imap_session *s, const char *status, const char *format, va_list args)
-{
-    char text[512];
-    int n = vsnprintf(text, sizeof(text), format, args);
-    ENSURE(n >= 0 && (size_t)n < sizeof(text));
-    buf_reset(&s->completion);
-    buf_put_str(&s->completion, status);
-    buf_put_str(&s->completion, text);
-}
-
-void imap_ok(struct imap_session *s, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    complete(s, "OK ", format, args);
-    va_end(args);
-    s->bad_count = 0;
-}
-
-void imap_no(struct imap_session *s, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    complete(s, "NO ", format, args);
-    va_end(args);
-}
-
-void imap_bad(struct imap_session *s, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    complete(s, "BAD ", format, args);
-    va_end(args);
-    s->bad_count++;
-}
-
-void imap_no_err(struct imap_session *s, enum err e, const char *what)
-{
-    static const struct {
-        enum err e;
-        const char *code;
-    } codes[] = {
-        {ERR_NOT_FOUND, "[NONEXISTENT] "},
-        {ERR_EXISTS, "[ALREADYEXISTS] "},
-        {ERR_QUOTA, "[OVERQUOTA] "},
-        {ERR_DISK_FULL, "[UNAVAILABLE] "},
-        {ERR_TOO_BIG, "[TOOBIG] "},
-        {ERR_LIMIT, "[LIMIT] "},
-        {ERR_DENIED, "[NOPERM] "},
-        {ERR_BUSY, "[INUSE] "},
-        {ERR_DAMAGED, "[SERVERBUG] "},
-        {ERR_KEY_MISSING, "[UNAVAILABLE] "},
-        {ERR_STORE_GONE, "[UNAVAILABLE] "},
-        {ERR_SYNTAX, "[CANNOT] "},
-        {ERR_NOT_EMPTY, "[HASCHILDREN] "},
-    };
-    const char *code = err_is_temporary(e) ? "[UNAVAILABLE] " : "";
-    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-        if (codes[i].e == e)
-            code = codes[i].code;
-    imap_no(s, "%s%s failed: %s", code, what, err_text(e));
-}
-
-void imap_bye(struct imap_session *s, const char *text)
-{
-    buf_put_str(&s->out, "* BYE ");
-    buf_put_str(&s->out, text);
-    buf_put_str(&s->out, "\r\n");
-    imap_flush(s);
-    if (!s->is_closing) {
-        s->is_closing = true;
-        stream_finish(s->stream);
-    }
 }
 
 /* --- store replies --- */
@@ -199,7 +91,7 @@ bool imap_resolve_set(struct imap_session *s, struct uid_set *as_written, struct
 
 /* --- the end of a command --- */
 
-static void forget_command(struct imap_session *s)
+void imap_forget_command(struct imap_session *s)
 {
     buf_clear(&s->command);
     buf_clear(&s->scratch);
@@ -207,7 +99,7 @@ static void forget_command(struct imap_session *s)
     s->literal_left = 0;
 }
 
-static void end_command(struct imap_session *s)
+void imap_end_command(struct imap_session *s)
 {
     if (s->run && s->run->clear)
         s->run->clear(s, s->work);
@@ -219,28 +111,7 @@ static void end_command(struct imap_session *s)
     imap_reply_reset(s);
     uid_set_clear(&s->own_uids);
     s->own_modseq = 0;
-    forget_command(s);
-}
-
-void imap_say_completion(struct imap_session *s, struct slice tag)
-{
-    if (tag.n)
-        buf_put(&s->out, tag);
-    else
-        buf_put_byte(&s->out, '*');
-    buf_put_byte(&s->out, ' ');
-    buf_put(&s->out, buf_slice(&s->completion));
-    buf_put_str(&s->out, "\r\n");
-    buf_clear(&s->completion);
-    imap_flush(s);
-    if (s->bad_count >= IMAP_BAD_MAX)
-        imap_bye(s, "Too many commands that make no sense");
-}
-
-static void say_completion(struct imap_session *s)
-{
-    if (s->completion.n)
-        imap_say_completion(s, s->tag);
+    imap_forget_command(s);
 }
 
 /* --- running --- */
@@ -284,8 +155,8 @@ static bool run_piece(struct imap_session *s)
     enum imap_step step = tell_changes(s);
     if (step != IMAP_STEP_DONE)
         return stopped_at(s, step);
-    say_completion(s);
-    end_command(s);
+    imap_say_own_completion(s);
+    imap_end_command(s);
     if (s->state == IMAP_STATE_LOGOUT && !s->is_closing) {
         s->is_closing = true;
         stream_finish(s->stream);
@@ -293,205 +164,14 @@ static bool run_piece(struct imap_session *s)
     return true;
 }
 
-/* --- reading --- */
-
-/* Refuses what was read of a command so far. */
-static void refuse(struct imap_session *s)
-{
-    say_completion(s);
-    forget_command(s);
-}
-
-static void bad_command(struct imap_session *s, const char *why)
-{
-    imap_bad(s, "%s", why);
-    refuse(s);
-}
-
-static bool begin_command(struct imap_session *s, const struct imap_command *command, struct imap_cursor *c)
-{
-    s->work = command->work_size ? mem_new(command->work_size) : NULL;
-    s->run = command;
-    command->parse(c, s->work);
-    imap_end(c);
-    if (!imap_failed(c))
-        return true;
-    imap_bad(s, "%s: %s", command->name, c->error);
-    say_completion(s);
-    end_command(s);
-    return false;
-}
-
-/* The checks that the table stands for; NULL when the command may run. */
-static const char *why_not(const struct imap_session *s, const struct imap_command *command)
-{
-    if (!command)
-        return "There is no such command";
-    if (s->by_uid && !(command->flags & IMAP_CMD_UID))
-        return "This command has no UID form";
-    if (!(command->states & s->state))
-        return "Select a mailbox first";
-    return NULL;
-}
-
-static void dispatch(struct imap_session *s)
-{
-    struct imap_cursor c;
-    buf_reset(&s->scratch);
-    s->scratch.max = s->command.n + 1;
-    imap_cursor_init(&c, buf_slice(&s->command), &s->scratch);
-    s->command_count++;
-    s->tag = imap_tag(&c);
-    if (imap_failed(&c))
-        s->tag = SLICE_EMPTY;
-    imap_space(&c);
-    s->by_uid = imap_take_word(&c, "UID");
-    if (s->by_uid)
-        imap_space(&c);
-    struct slice name = imap_atom(&c);
-    if (imap_failed(&c)) {
-        bad_command(s, c.error);
-        return;
-    }
-    const struct imap_command *command = imap_command_find(name);
-    const char *refusal = why_not(s, command);
-    if (refusal) {
-        bad_command(s, refusal);
-        return;
-    }
-    if (!begin_command(s, command, &c))
-        return;
-    if ((command->flags & IMAP_CMD_WRITES) && s->selected && s->selected->is_read_only) {
-        imap_no(s, "[CANNOT] The mailbox is open for reading only");
-        say_completion(s);
-        end_command(s);
-    }
-}
-
-/* Whether the command at hand streams the literal that its line announced. APPEND's first literal is
- * the mailbox name when nothing stands before it. */
-static bool is_streamed(struct imap_session *s)
-{
-    struct imap_cursor c;
-    struct buf no_scratch;
-    buf_init(&no_scratch, 0);
-    imap_cursor_init(&c, buf_slice(&s->command), &no_scratch);
-    imap_tag(&c);
-    imap_space(&c);
-    const struct imap_command *command = imap_command_find(imap_atom(&c));
-    imap_space(&c);
-    if (imap_failed(&c) || !command || !(command->flags & IMAP_CMD_STREAMS))
-        return false;
-    return imap_peek(&c) != '{' || slice_find(buf_slice(&s->command), SLICE("\r\n")) != SIZE_MAX;
-}
-
-/* What follows if nobody takes the literal: only a client that does not wait sends it. */
-static void expect_refused_literal(struct imap_session *s, const struct imap_literal *l)
-{
-    s->discard_left = l->is_sync ? 0 : l->size;
-    s->discard_line = !l->is_sync;
-}
-
-static void on_literal(struct imap_session *s, const struct imap_literal *l)
-{
-    if (is_streamed(s)) {
-        expect_refused_literal(s, l); /* APPEND takes that back when it accepts */
-        dispatch(s);
-        return;
-    }
-    if (l->size > IMAP_LITERAL_MAX || s->command.n + l->size > IMAP_COMMAND_MAX) {
-        struct imap_cursor c;
-        imap_cursor_init(&c, buf_slice(&s->command), &s->scratch);
-        s->tag = imap_tag(&c);
-        expect_refused_literal(s, l);
-        imap_bad(s, "[TOOBIG] A literal may have %u bytes here", IMAP_LITERAL_MAX);
-        refuse(s);
-        return;
-    }
-    buf_put_str(&s->command, "\r\n");
-    s->literal_left = l->size;
-    if (l->is_sync) {
-        buf_put_str(&s->out, "+ OK\r\n");
-        imap_flush(s);
-    }
-}
-
-static bool discard(struct imap_session *s)
-{
-    if (s->discard_left > IMAP_DISCARD_MAX) {
-        imap_bye(s, "The literal is far too large");
-        return false;
-    }
-    struct slice in = stream_input(s->stream);
-    size_t n = in.n < s->discard_left ? in.n : (size_t)s->discard_left;
-    stream_consume(s->stream, n);
-    s->discard_left -= n;
-    return n > 0;
-}
-
-static bool gather_literal(struct imap_session *s)
-{
-    struct slice in = slice_sub(stream_input(s->stream), 0, (size_t)s->literal_left);
-    buf_put(&s->command, in);
-    s->literal_left -= in.n;
-    size_t n = in.n;
-    stream_consume(s->stream, n);
-    return n > 0;
-}
-
-static void on_line(struct imap_session *s, struct slice line)
-{
-    struct imap_literal l;
-    bool has_literal = imap_line_literal(line, &l);
-    if (s->discard_line) {
-        s->discard_line = false;
-        if (has_literal)
-            expect_refused_literal(s, &l);
-        return;
-    }
-    if (line.n == 0 && s->command.n == 0)
-        return; /* an empty line between commands */
-    buf_put(&s->command, line);
-    if (!buf_ok(&s->command)) {
-        buf_clear(&s->command);
-        bad_command(s, "The command is too long");
-        return;
-    }
-    if (has_literal)
-        on_literal(s, &l);
-    else
-        dispatch(s);
-}
-
-/* Takes one piece of input; false when more must come first. */
-static bool read_piece(struct imap_session *s)
-{
-    if (s->discard_left)
-        return discard(s);
-    if (s->literal_left)
-        return gather_literal(s);
-    struct slice line;
-    enum err e = stream_line(s->stream, IMAP_LINE_MAX, true, &line);
-    if (e == ERR_AGAIN)
-        return false;
-    if (e == ERR_TOO_BIG) {
-        imap_bye(s, "The line is too long");
-        return false;
-    }
-    if (e != ERR_OK) {
-        bad_command(s, "A line must not hold NUL or a bare CR");
-        return true;
-    }
-    on_line(s, line);
-    return true;
-}
+/* --- events --- */
 
 void imap_advance(struct imap_session *s)
 {
     for (int i = 0; i < IMAP_COMMANDS_PER_TURN; i++) {
         if (s->base.has_ended || s->is_closing)
             return;
-        bool goes_on = s->run ? run_piece(s) : read_piece(s);
+        bool goes_on = s->run ? run_piece(s) : imap_read_piece(s);
         if (!goes_on) {
             if (!s->is_closing)
                 buf_clear(&s->out); /* idle sessions hold no buffers */
@@ -500,8 +180,6 @@ void imap_advance(struct imap_session *s)
     }
     retrieval_session_again(&s->base);
 }
-
-/* --- events --- */
 
 static void on_data(void *ctx)
 {
@@ -573,7 +251,7 @@ static void session_free(struct retrieval_session *base)
     struct imap_session *s = session_of(base);
     if (s->request)
         store_cancel(imap_store(s), s->request);
-    end_command(s);
+    imap_end_command(s);
     imap_append_forget(s);
     imap_unselect(s);
     buf_clear(&s->completion);
