@@ -10,7 +10,8 @@ extern const struct command cmd_cert_set, cmd_cert_show;
 extern const struct command cmd_config_export, cmd_config_get, cmd_config_import, cmd_config_list,
     cmd_config_set;
 extern const struct command cmd_domain_add, cmd_domain_list, cmd_domain_remove;
-extern const struct command cmd_help, cmd_import, cmd_serve, cmd_setup, cmd_status, cmd_verify, cmd_version;
+extern const struct command cmd_export, cmd_help, cmd_import, cmd_serve, cmd_setup, cmd_status, cmd_verify,
+    cmd_version;
 extern const struct command cmd_queue_drop, cmd_queue_hold, cmd_queue_list, cmd_queue_release, cmd_queue_retry,
     cmd_queue_show;
 extern const struct command cmd_route_add, cmd_route_list, cmd_route_remove;

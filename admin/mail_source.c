@@ -194,26 +194,42 @@ static void put_utf8(struct buf *out, struct slice text)
         buf_put_byte(out, text.p[i] < 128 || slice_is_utf8(text) ? text.p[i] : '?');
 }
 
+/* A component of a Maildir++ name. A dot within it stands as "&AC4-", which is no sound modified UTF-7. */
+static void put_plus_part(struct buf *out, struct slice part)
+{
+    struct buf decoded;
+    buf_init(&decoded, 4096);
+    while (part.n > 0) {
+        size_t dot = slice_find(part, SLICE("&AC4-"));
+        struct slice piece = slice_sub(part, 0, dot);
+        buf_reset(&decoded);
+        if (utf7_imap_get(piece, &decoded) == ERR_OK)
+            buf_put(out, buf_slice(&decoded));
+        else
+            put_utf8(out, piece);
+        if (dot != SIZE_MAX)
+            buf_put_byte(out, '.');
+        part = slice_from(part, dot == SIZE_MAX ? part.n : dot + 5);
+    }
+    buf_clear(&decoded);
+}
+
 /* One component, or of Maildir++ (".A.B") several. */
 static void put_component(struct buf *out, struct slice name, bool is_plus)
 {
-    struct buf decoded;
     static const char *const endings[] = {".sbd", ".mbox"};
     for (size_t i = 0; !is_plus && i < 2; i++)
         if (slice_ends_nocase(name, slice_str(endings[i])) && name.n > strlen(endings[i]))
             name = slice_sub(name, 0, name.n - strlen(endings[i]));
     if (out->n > 0)
         buf_put_byte(out, '/');
-    buf_init(&decoded, 4096);
-    if (!is_plus || utf7_imap_get(name, &decoded) != ERR_OK) {
-        buf_reset(&decoded);
-        put_utf8(&decoded, name);
+    if (!is_plus)
+        put_utf8(out, name);
+    while (is_plus && name.n > 0) {
+        put_plus_part(out, slice_cut(&name, '.'));
+        if (name.n > 0)
+            buf_put_byte(out, '/');
     }
-    for (size_t i = 0; is_plus && i < decoded.n; i++)
-        if (decoded.p[i] == '.')
-            decoded.p[i] = '/';
-    buf_put(out, buf_slice(&decoded));
-    buf_clear(&decoded);
 }
 
 static void walk_folder(struct walk *w, const char *path, struct slice name, unsigned depth);

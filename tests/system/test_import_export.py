@@ -169,3 +169,71 @@ def test_import_works_without_a_server(binary, tmp_path):
         a.start()
         with Imap(a, mailbox='Work') as imap:
             assert len(imap.fetch('1:*', '(UID)')) == 5
+
+
+def out(appliance, user, *args, check=True):
+    return appliance.run('--json', 'export', user, *map(str, args), '--password-stdin',
+                         stdin=appliance.accounts[user] + '\n', check=check).stdout
+
+
+def contents(client):
+    """Mailbox -> [(date, flags, letter)], sorted."""
+    found = {}
+    for name in names_of(client):
+        if int(client.select('"%s"' % name, readonly=True)[1][0]) == 0:
+            continue
+        rows = client.uid('FETCH', '1:*', '(INTERNALDATE FLAGS BODY.PEEK[])')[1]
+        found[name] = sorted((r[0].split(b'INTERNALDATE "')[1].split(b'"')[0],
+                              frozenset(r[0].split(b'FLAGS (')[1].split(b')')[0].split()) - {b'\\Recent'}, r[1])
+                             for r in rows if isinstance(r, tuple))
+    return found
+
+
+@pytest.mark.parametrize('form', ['maildir', 'mbox'])
+def test_what_is_exported_comes_in_again_as_it_was(shared, tmp_path, form):
+    one, two = shared.add_account()[0], shared.add_account()[0]
+    source = maildir(tmp_path / 'm', ['', 'Work', 'Work.Bills', 'Entw&APw-rfe'])
+    (tmp_path / 'm' / 'dovecot-keywords').write_text('0 $Forwarded\n1 errand\n')
+    first = next(p for p in (tmp_path / 'm' / 'cur').iterdir() if p.name.endswith(':2,F'))
+    first.rename(str(first) + 'ab')
+    bring(shared, one, source)
+    client = shared.imap(one)
+    client.create('"with.dot"')
+    client.append('"with.dot"', '', '"14-Nov-2023 22:13:20 +0000"', b'Subject: dot\r\n\r\nx\r\n')
+    before = contents(client)
+    assert len(before) == 5
+    assert '"exported":21,"present":0,"missing":0' in out(shared, one, tmp_path / 'out', '--format', form)
+    assert '"exported":0,"present":21' in out(shared, one, tmp_path / 'out', '--format', form)
+    bring(shared, two, tmp_path / 'out')
+    other = shared.imap(two)
+    assert contents(other) == before
+    client.logout()
+    other.logout()
+
+
+def test_an_export_goes_on_and_follows_flags(shared, account, tmp_path):
+    user, password = account
+    bring(shared, user, maildir(tmp_path / 'm', [''], 10))
+    assert '"exported":10' in out(shared, user, tmp_path / 'out')
+    assert '"exported":10' in out(shared, user, tmp_path / 'boxes', '--format', 'mbox')
+    files = sorted((tmp_path / 'out' / 'cur').iterdir())
+    assert files[0].stat().st_mtime == 1700000000 and files[0].stat().st_mode & 0o77 == 0
+    files[3].unlink()
+    with open(tmp_path / 'boxes' / 'INBOX.mbox', 'ab') as f:
+        f.write(b'half a lett')
+    client = shared.imap(user, mailbox='INBOX')
+    client.uid('STORE', '1', '+FLAGS', '(\\Flagged)')
+    client.append('INBOX', '', None, b'Subject: later\r\n\r\nx\r\n')
+    client.logout()
+    assert '"exported":2,"present":9' in out(shared, user, tmp_path / 'out')
+    assert any(p.name.endswith(':2,F') and 'U1.' in p.name for p in (tmp_path / 'out' / 'cur').iterdir())
+    assert '"exported":1,"present":10' in out(shared, user, tmp_path / 'boxes', '--format', 'mbox')
+    box = mailbox.mbox(tmp_path / 'boxes' / 'INBOX.mbox')
+    assert len(box) == 11 and b'half a' not in (tmp_path / 'boxes' / 'INBOX.mbox').read_bytes()
+    box.close()
+    result = shared.run('export', user, str(tmp_path / 'x'), '--folder', 'Nowhere', '--password-stdin',
+                        stdin=password + '\n', check=False)
+    assert result.returncode == 1 and 'Nowhere' in result.stderr
+    result = shared.run('export', user, str(tmp_path / 'x'), '--format', 'zip', '--password-stdin',
+                        stdin=password + '\n', check=False)
+    assert result.returncode == 2 and 'mbox' in result.stderr
