@@ -6,8 +6,6 @@
 #include "storage/schema.h"
 #include "storage/store_sql.h"
 
-#define MAIL_PAGE_BYTES 4096
-#define LETTERS_PAGE_BYTES 65536
 #define MAIL_CACHE_KIB (16 * 1024)
 #define LETTERS_CACHE_KIB 1024
 
@@ -69,11 +67,14 @@ static enum err load_settings(struct store *s)
 
 enum err store_open(struct store *s, const char *folder)
 {
+    s->reserve_fd = -1;
     enum err e = open_databases(s, folder);
     if (!e)
         e = find_next_letter(s);
     if (!e)
         e = store_recover(s);
+    if (!e)
+        e = store_room_open(s, folder);
     return e ? e : load_settings(s);
 }
 
@@ -89,6 +90,7 @@ void store_close(struct store *s)
     idmap_each(&s->sessions, free_session, s);
     idmap_clear(&s->sessions);
     settings_free(s->settings);
+    store_room_close(s);
     db_close(s->letters);
     db_close(s->mail);
     s->letters = s->mail = NULL;

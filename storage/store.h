@@ -14,6 +14,8 @@
 #include "storage/messages.h"
 #include "storage/settings.h"
 
+#define MAIL_PAGE_BYTES 4096
+#define LETTERS_PAGE_BYTES 65536
 #define STORE_SLICE_ROWS 2000
 #define STORE_ALIAS_DEPTH_MAX 10
 #define STORE_TARGETS_MAX 100            /* accounts that one address may lead to */
@@ -122,7 +124,8 @@ struct store {
     bool settings_changed;
     bool certificates_changed;
     bool sweep_due;
-    bool room_needed;                    /* disk was full: say so until a commit succeeds */
+    bool room_needed;                    /* the disk is full: nothing that adds is taken (store_room.c) */
+    int reserve_fd;
     struct store_ring *rings;
     size_t ring_count;
     size_t ring_cap;
@@ -156,6 +159,12 @@ void store_end_turn(void *store);
 /* Copies both WALs back when nothing was committed since the last call: what a restart has to read, and
  * old pages on the disk, stay few. */
 void store_checkpoint_idle(struct store *s);
+/* The reserve for a full disk: opened at start, looked after every second, let go when a commit met a full
+ * disk. */
+enum err store_room_open(struct store *s, const char *folder) MUST_CHECK;
+void store_room_close(struct store *s);
+void store_room_check(struct store *s);
+void store_room_lost(struct store *s);
 void store_ring(struct store *s, uint64_t account, uint64_t mailbox, uint64_t modseq);
 void store_queue_admin_reply(struct store *s, struct store_peer *peer, uint64_t req, enum err err,
     struct slice text, struct slice json);

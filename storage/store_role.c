@@ -15,7 +15,8 @@
 
 enum request_flag {
     REQUEST_CHANGE = 1,    /* carries rid; runs in the turn's transaction */
-    REQUEST_SESSION = 2    /* carries a session that must be this peer's */
+    REQUEST_SESSION = 2,   /* carries a session that must be this peer's */
+    REQUEST_ADDS = 4       /* needs room that a full disk does not have */
 };
 
 struct request_type {
@@ -30,8 +31,8 @@ static const struct request_type *request_type(uint16_t type)
         [M_LOOKUP] = {store_do_lookup, 0, 0},
         [M_DONE] = {store_do_done, 0, 0},
         [M_MAY_SEND_AS] = {store_do_may_send_as, REQUEST_SESSION, SCOPE_SMTP},
-        [M_DELIVER] = {store_do_deliver, REQUEST_CHANGE, 0},
-        [M_APPEND] = {store_do_append, REQUEST_CHANGE | REQUEST_SESSION, SCOPE_IMAP},
+        [M_DELIVER] = {store_do_deliver, REQUEST_CHANGE | REQUEST_ADDS, 0},
+        [M_APPEND] = {store_do_append, REQUEST_CHANGE | REQUEST_SESSION | REQUEST_ADDS, SCOPE_IMAP},
         [M_FLAGS] = {store_do_flags, REQUEST_CHANGE | REQUEST_SESSION, SCOPE_IMAP | SCOPE_POP3},
         [M_EXPUNGE] = {store_do_expunge, REQUEST_CHANGE | REQUEST_SESSION, SCOPE_IMAP | SCOPE_POP3},
         [M_COPY] = {store_do_copy, REQUEST_CHANGE | REQUEST_SESSION, SCOPE_IMAP},
@@ -41,9 +42,9 @@ static const struct request_type *request_type(uint16_t type)
         [M_SUBSCRIBE] = {store_do_subscribe, REQUEST_CHANGE | REQUEST_SESSION, SCOPE_IMAP},
         [M_CLAIM_RECENT] = {store_do_claim_recent, REQUEST_CHANGE | REQUEST_SESSION, SCOPE_IMAP},
         [M_KEYWORD] = {store_do_keyword, REQUEST_CHANGE | REQUEST_SESSION, SCOPE_IMAP},
-        [M_ADOPT] = {store_do_adopt, REQUEST_CHANGE | REQUEST_SESSION, SCOPE_IMAP | SCOPE_POP3},
+        [M_ADOPT] = {store_do_adopt, REQUEST_CHANGE | REQUEST_SESSION | REQUEST_ADDS, SCOPE_IMAP | SCOPE_POP3},
         [M_RELAY_RESULT] = {store_do_relay_result, REQUEST_CHANGE, 0},
-        [M_SUMMARY] = {store_do_summary, REQUEST_CHANGE | REQUEST_SESSION, SCOPE_IMAP | SCOPE_POP3},
+        [M_SUMMARY] = {store_do_summary, REQUEST_CHANGE | REQUEST_SESSION | REQUEST_ADDS, SCOPE_IMAP | SCOPE_POP3},
     };
     return type < M_TYPE_MAX && table[type].run ? &table[type] : NULL;
 }
@@ -166,6 +167,8 @@ static void on_request(struct store *s, struct store_peer *p, uint16_t type, str
         else
             e = ERR_DENIED;
     }
+    if (!e && t->flags & REQUEST_ADDS && s->room_needed)
+        e = ERR_DISK_FULL;
     if (in.failed) {
         work_free(w);
         cut_off(p, "malformed request");
@@ -381,6 +384,7 @@ static void on_sweep_timer(void *ctx)
     s->sweep_due = true;
     store_checkpoint_idle(s);
     store_queue_tick(s);
+    store_room_check(s);
     timer_start(s->sweep_timer, SWEEP_EVERY_MS);
 }
 

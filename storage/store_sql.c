@@ -69,6 +69,7 @@ const char *const mail_sql[SQL_MAIL_COUNT] = {
     [SQL_LETTER_INSERT] = ("INSERT INTO letter(id, uid, size, prefix_size, chunks, place, arrival, refs, summary)"
         " VALUES(:id, :uid, :size, :prefix_size, :chunks, :place, :arrival, :refs, :summary)"),
     [SQL_LETTER_SUMMARY] = "UPDATE letter SET summary = :summary WHERE id = :id",
+    [SQL_FREE_PAGES] = "PRAGMA freelist_count",
     [SQL_LETTER_MAX] = "SELECT coalesce(max(id), 0) FROM letter",
     [SQL_LETTER_KNOWN] = "SELECT 1 FROM letter WHERE id = :id",
     [SQL_LETTER_UNREF] = "UPDATE letter SET refs = refs - 1 WHERE id = :id RETURNING refs",
@@ -240,6 +241,7 @@ const char *const letters_sql[SQL_LETTERS_COUNT] = {
     [SQL_BIG_STAGED_INSERT] = "INSERT OR IGNORE INTO staged(letter) VALUES(:letter)",
     [SQL_BIG_STAGED_DELETE] = "DELETE FROM staged WHERE letter = :letter",
     [SQL_BIG_STAGED_LIST] = "SELECT letter FROM staged ORDER BY letter LIMIT 1",
+    [SQL_BIG_FREE_PAGES] = "PRAGMA freelist_count",
     [SQL_BIG_MAX] = "SELECT coalesce(max(letter), 0) FROM staged",
     [SQL_BIG_CHUNK_GET] = "SELECT data FROM chunk WHERE id = :id",
     [SQL_BIG_CHUNK_COUNT] = "SELECT count(*) FROM chunk WHERE id BETWEEN :first AND :last",

@@ -80,7 +80,9 @@ void store_on_stage(struct store *s, struct store_peer *p, struct slice body)
         stage_fail(t, ERR_SYNTAX);
     if (t->failed)
         return;
-    enum err e = insert_chunk(s, t, number, sealed);
+    enum err e = s->room_needed ? ERR_DISK_FULL : insert_chunk(s, t, number, sealed);
+    if (e == ERR_DISK_FULL)
+        store_room_lost(s);
     if (e) {
         /* A statement that fails for want of room may have taken the whole transaction with it; the other
          * letters staged in this turn then miss a chunk, which their commit would find out: fail all. */

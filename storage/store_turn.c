@@ -238,15 +238,6 @@ void store_checkpoint_idle(struct store *s)
     }
 }
 
-static void note_room(struct store *s, enum err e)
-{
-    if (e == ERR_DISK_FULL && !s->room_needed)
-        log_event(LOG_ERROR, "disk-full", LF("meaning", "no new mail is taken until there is room"));
-    if (!e && s->room_needed)
-        log_event(LOG_INFO, "disk-has-room", LF("meaning", "mail is taken again"));
-    s->room_needed = e == ERR_DISK_FULL;
-}
-
 void store_end_turn(void *store)
 {
     struct store *s = store;
@@ -255,8 +246,8 @@ void store_end_turn(void *store)
     if (had_changes) {
         e = commit(s);
         s->commits++;
-        if (s->mail_dirty == false)
-            note_room(s, e);
+        if (e == ERR_DISK_FULL)
+            store_room_lost(s);
     }
     send_replies(s, e);
     send_credits(s);
