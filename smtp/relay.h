@@ -168,6 +168,7 @@ struct relay {
     struct relay_route *routes;
     struct relay_destination *woken;
     unsigned connection_count;
+    unsigned sending;                       /* connections with a letter under way */
     struct relay_connection *connections_gone; /* freed at the turn's end */
 
     struct idmap contents;                  /* by cookie */
@@ -218,6 +219,8 @@ void relay_store_attach(struct relay *r, int fd);
 void relay_result(struct relay *r, const struct queue_result *result);
 void relay_result_job(struct relay *r, struct relay_job *j);
 void relay_flush_results(struct relay *r);
+/* The same, or a moment later while other letters are on the way. */
+void relay_gather_results(struct relay *r);
 bool relay_has_results(const struct relay *r);
 
 /* ---- relay_content.c ---- */

@@ -50,7 +50,7 @@ static void on_turn_end(void *ctx)
 {
     struct relay *r = ctx;
     relay_pump(r);
-    relay_flush_results(r);
+    relay_gather_results(r);
     relay_connections_free_gone(r);
     finish_stop(r);
 }

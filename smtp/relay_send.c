@@ -81,11 +81,20 @@ static void on_more(void *ctx)
 
 static void finish(struct relay_connection *c, bool must_reset);
 
+static void let_go(struct relay_connection *c)
+{
+    c->job = NULL;
+    c->relay->sending--;
+    relay_content_close(c->content);
+    c->content = NULL;
+}
+
 void relay_send(struct relay_connection *c, struct relay_job *j)
 {
     const char *why = foreseen(c, j);
     struct buf *out = &c->relay->scratch;
     c->job = j;
+    c->relay->sending++;
     c->mail_code = 0;
     c->asked = c->answered = j->recipients;
     c->data_sent = false;
@@ -133,9 +142,7 @@ static void send_next(struct relay_connection *c)
 static void finish(struct relay_connection *c, bool must_reset)
 {
     struct relay_job *j = c->job;
-    c->job = NULL;
-    relay_content_close(c->content);
-    c->content = NULL;
+    let_go(c);
     relay_job_done(j);
     if (!must_reset) {
         relay_connection_ready(c);
@@ -154,9 +161,7 @@ void relay_send_lost(struct relay_connection *c, struct slice why)
 {
     struct relay_job *j = c->job;
     bool is_untouched = c->state == RELAY_ENVELOPE && c->mail_code == 0 && c->letters > 0 && j->lost < 2;
-    c->job = NULL;
-    relay_content_close(c->content);
-    c->content = NULL;
+    let_go(c);
     if (is_untouched) {
         j->lost++; /* the server had ended the connection before it could know of this letter */
         relay_job_put_back(j);
@@ -171,9 +176,7 @@ static void give_up_text(struct relay_connection *c, enum err e)
 {
     struct relay_job *j = c->job;
     if (e == ERR_CLOSED) {
-        c->job = NULL;
-        relay_content_close(c->content);
-        c->content = NULL;
+        let_go(c);
         relay_job_free(j); /* dropped by hand */
         relay_connection_close(c);
         return;

@@ -9,6 +9,8 @@
 
 #define BATCH_BYTES (48 * 1024)
 #define BATCH_RETRY_MS 1000
+#define GATHER_MS 3              /* while letters are on the way, so that one commit records several */
+#define GATHER_BYTES 2048
 #define WANT_STEP 256            /* so many settled recipients are told of at once */
 
 struct relay_batch {
@@ -91,12 +93,23 @@ static void on_recorded(void *ctx, const struct store_reply *reply)
         if (reply->err)
             log_event(LOG_ERROR, "results-refused", LF("reason", err_text(reply->err)));
         end_batch(r);
-        relay_flush_results(r);
+        relay_gather_results(r);
         return;
     }
     log_event(LOG_WARNING, "results-not-recorded", LF("reason", err_text(reply->err)),
         LF("meaning", "they are kept and told again"));
     timer_start(r->batch_timer, BATCH_RETRY_MS);
+}
+
+void relay_gather_results(struct relay *r)
+{
+    const struct relay_batch *b = r->batches_first;
+    if (!b || r->batch_request || timer_is_running(r->batch_timer))
+        return;
+    if (r->sending > 0 && b->body.n < GATHER_BYTES && !r->is_stopping)
+        timer_start(r->batch_timer, GATHER_MS);
+    else
+        relay_flush_results(r);
 }
 
 void relay_flush_results(struct relay *r)
