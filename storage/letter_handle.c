@@ -4,6 +4,7 @@
 struct letter_handle {
     struct reader *reader;
     struct mail_row row;
+    uint8_t uid[LETTER_UID_BYTES];
     struct letter_view view;
     struct buf record;
     bool has_record;
@@ -14,7 +15,12 @@ static enum err load(struct letter_handle *h, struct stmt *s)
     enum err e = mail_row_read(s, &h->row);
     if (!e)
         e = letter_view_load(&h->view, s, &h->row);
-    return e ? e : letter_view_load_owner(&h->view, s);
+    if (e)
+        return e;
+    struct slice uid = stmt_bytes(s, COLUMN_LETTER_UID);
+    ENSURE(uid.n == LETTER_UID_BYTES); /* its keys were opened with it */
+    memcpy(h->uid, uid.p, uid.n);
+    return letter_view_load_owner(&h->view, s);
 }
 
 static enum err load_living(struct letter_handle *h, uint64_t mailbox, uint64_t vault, uint32_t uid)
@@ -81,6 +87,12 @@ enum err letter_handle_read(struct letter_handle *h, uint64_t offset, size_t n, 
 const struct mail_row *letter_handle_row(const struct letter_handle *h)
 {
     return &h->row;
+}
+
+enum err letter_handle_uid(const struct letter_handle *h, uint8_t out[LETTER_UID_BYTES])
+{
+    memcpy(out, h->uid, LETTER_UID_BYTES);
+    return ERR_OK;
 }
 
 static enum err open_record(struct letter_handle *h, struct summary *out)

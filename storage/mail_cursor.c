@@ -149,6 +149,16 @@ enum err mail_cursor_summary(struct mail_cursor *c, bool envelope_only, struct s
     return e;
 }
 
+enum err mail_cursor_letter_uid(struct mail_cursor *c, uint8_t out[LETTER_UID_BYTES])
+{
+    ENSURE(c->has_row && c->want != MAIL_WANT_ROW);
+    struct slice uid = stmt_bytes(c->stmt, COLUMN_LETTER_UID);
+    if (uid.n != LETTER_UID_BYTES)
+        return ERR_DAMAGED;
+    memcpy(out, uid.p, LETTER_UID_BYTES);
+    return ERR_OK;
+}
+
 enum err mail_cursor_read(struct mail_cursor *c, uint64_t offset, size_t n, struct buf *out)
 {
     ENSURE(c->has_row && (c->want & MAIL_WANT_CONTENT));

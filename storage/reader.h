@@ -93,6 +93,8 @@ void mail_cursor_close(struct mail_cursor *c);
  * to every offset of the summary and to header_size. */
 enum err mail_cursor_summary(struct mail_cursor *c, bool envelope_only, struct summary *out,
     uint64_t *out_prefix) MUST_CHECK;
+/* The letter's random id, which all mails that hold it share. */
+enum err mail_cursor_letter_uid(struct mail_cursor *c, uint8_t out[LETTER_UID_BYTES]) MUST_CHECK;
 /* Appends bytes from offset on, n at most, of the letter as clients see it (prefixes included). Opens
  * only the chunks that cover them, keeps the last one open. Fewer bytes than asked: the end. */
 enum err mail_cursor_read(struct mail_cursor *c, uint64_t offset, size_t n, struct buf *out) MUST_CHECK;
@@ -106,6 +108,7 @@ enum err letter_handle_open(struct reader *r, uint64_t mailbox, uint32_t uid, st
 void letter_handle_close(struct letter_handle *h);
 /* As mail_cursor_read. ERR_NOT_FOUND: the letter is gone for good. */
 enum err letter_handle_read(struct letter_handle *h, uint64_t offset, size_t n, struct buf *out) MUST_CHECK;
+enum err letter_handle_uid(const struct letter_handle *h, uint8_t out[LETTER_UID_BYTES]) MUST_CHECK;
 const struct mail_row *letter_handle_row(const struct letter_handle *h);
 /* As mail_cursor_summary; strings live as long as the handle. */
 enum err letter_handle_summary(struct letter_handle *h, struct summary *out, uint64_t *out_prefix) MUST_CHECK;
@@ -118,6 +121,9 @@ enum err reader_vanished(struct reader *r, uint64_t mailbox, uint64_t since, str
     size_t *out_n) MUST_CHECK;
 /* First UID without \Seen; 0: none. */
 enum err reader_first_unseen(struct reader *r, uint64_t mailbox, uint32_t *out_uid) MUST_CHECK;
+
+/* Bytes of the mails with \Deleted: walks all rows. */
+enum err reader_deleted_bytes(struct reader *r, uint64_t mailbox, uint64_t *out) MUST_CHECK;
 
 struct quota_info {
     uint64_t used_bytes;

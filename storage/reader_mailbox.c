@@ -336,3 +336,14 @@ enum err reader_first_unseen(struct reader *r, uint64_t mailbox, uint32_t *out_u
     *out_uid = found;
     return ERR_OK;
 }
+
+enum err reader_deleted_bytes(struct reader *r, uint64_t mailbox, uint64_t *out)
+{
+    struct stmt *s = db_use(r->mail, READ_DELETED_BYTES);
+    stmt_bind_int(s, "mailbox", (int64_t)mailbox);
+    enum err e = reader_first_step(s);
+    if (!e)
+        *out = column_u64(s, 0);
+    stmt_reset(s);
+    return e;
+}

@@ -39,6 +39,8 @@ const char *const reader_mail_sql[READ_MAIL_SQL_COUNT] = {
         "SELECT 0, uidnext, messages FROM mailbox WHERE id = :mailbox"
         " UNION ALL SELECT 1, first, last FROM vanished WHERE mailbox = :mailbox"
         " UNION ALL SELECT 1, uid, uid FROM expunged WHERE mailbox = :mailbox",
+    [READ_DELETED_BYTES] =
+        "SELECT coalesce(sum(size), 0) FROM mail WHERE mailbox = :mailbox AND flags & 4",
     [READ_FIRST_UNSEEN] =
         "SELECT uid FROM mail WHERE mailbox = :mailbox AND flags & 8 = 0 ORDER BY uid LIMIT 1",
     /* With :unseen unseen mails, the last of these is the first of all. */

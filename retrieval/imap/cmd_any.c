@@ -105,7 +105,10 @@ const struct imap_command imap_cmd_id = {
 };
 
 struct enable {
-    bool has_utf8;
+    bool utf8;
+    bool condstore;
+    bool qresync;
+    bool rev2;
 };
 
 /* enable: "ENABLE" 1*(SP capability); what we do not know is passed over. */
@@ -114,17 +117,34 @@ static void parse_enable(struct imap_cursor *c, void *work)
     struct enable *e = work;
     do {
         imap_space(c);
-        if (slice_equal_nocase(imap_atom(c), SLICE("UTF8=ACCEPT")))
-            e->has_utf8 = true;
+        struct slice word = imap_atom(c);
+        e->utf8 |= slice_equal_nocase(word, SLICE("UTF8=ACCEPT"));
+        e->condstore |= slice_equal_nocase(word, SLICE("CONDSTORE"));
+        e->qresync |= slice_equal_nocase(word, SLICE("QRESYNC"));
+        e->rev2 |= slice_equal_nocase(word, SLICE("IMAP4REV2"));
     } while (imap_peek(c) == ' ');
 }
 
 static enum imap_step enable(struct imap_session *s, void *work)
 {
     const struct enable *e = work;
-    bool is_new = e->has_utf8 && !s->has_utf8;
-    s->has_utf8 |= e->has_utf8;
-    buf_put_str(&s->out, is_new ? "* ENABLED UTF8=ACCEPT\r\n" : "* ENABLED\r\n");
+    buf_put_str(&s->out, "* ENABLED");
+    if (e->utf8)
+        buf_put_str(&s->out, " UTF8=ACCEPT");
+    if (e->condstore || e->qresync)
+        buf_put_str(&s->out, " CONDSTORE");
+    if (e->qresync)
+        buf_put_str(&s->out, " QRESYNC");
+    if (e->rev2)
+        buf_put_str(&s->out, " IMAP4rev2");
+    buf_put_str(&s->out, "\r\n");
+    s->has_utf8 |= e->utf8 || e->rev2;
+    s->has_qresync |= e->qresync;
+    s->has_rev2 |= e->rev2;
+    if (e->rev2 && s->selected)
+        s->selected->recent_from = UINT32_MAX;
+    if (e->condstore || e->qresync)
+        imap_enable_condstore(s);
     imap_ok(s, "ENABLE completed");
     return IMAP_STEP_DONE;
 }

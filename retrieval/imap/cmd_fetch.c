@@ -1,6 +1,7 @@
 /* FETCH and UID FETCH: the way through the mailbox; see fetch.h. */
 #include "retrieval/imap/commands.h"
 #include "retrieval/imap/fetch.h"
+#include "retrieval/imap/sync.h"
 
 #define FETCH_GAP_MAX 64      /* UIDs not asked for that a cursor steps over before it is opened anew */
 #define FETCH_BUSY_MAX 20000  /* turns that a FETCH waits for the database */
@@ -271,13 +272,58 @@ static enum imap_step seen(struct imap_session *s, struct fetch *w)
     return IMAP_STEP_WAIT;
 }
 
+/* CHANGEDSINCE: of the UIDs that were asked for, those that changed; and, with VANISHED, those that went. */
+static enum err narrow(struct imap_session *s, struct fetch *w)
+{
+    struct mail_cursor *c;
+    struct mail_row row;
+    struct uid_set changed = {0};
+    enum err e = w->wants_vanished ? imap_vanished_since(s, w->since, &w->set, &w->vanished) : ERR_OK;
+    if (e == ERR_OK)
+        e = mail_cursor_open_changed(imap_reader(s), s->selected->mailbox, w->since, &c);
+    if (e != ERR_OK)
+        return e;
+    while ((e = mail_cursor_next(c, &row)) == ERR_OK)
+        if (uid_set_has(&w->uids, row.uid))
+            uid_set_add(&changed, row.uid, row.uid);
+    mail_cursor_close(c);
+    uid_set_clear(&w->uids);
+    w->uids = changed;
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+/* DONE with the phase unchanged: the completion is set. */
+static enum imap_step begin(struct imap_session *s, struct fetch *w)
+{
+    if (w->wants_vanished && (!w->is_since || !s->by_uid || !s->has_qresync)) {
+        imap_bad(s, "VANISHED goes with UID FETCH, CHANGEDSINCE and ENABLE QRESYNC");
+        return IMAP_STEP_DONE;
+    }
+    if (w->has_modseq)
+        imap_enable_condstore(s);
+    if (w->uids.n == 0 && !imap_resolve_set(s, &w->set, &w->uids))
+        return IMAP_STEP_DONE;
+    enum err e = w->is_since ? narrow(s, w) : ERR_OK;
+    if (e == ERR_AGAIN && ++w->busy_count < FETCH_BUSY_MAX)
+        return IMAP_STEP_AGAIN;
+    if (e != ERR_OK)
+        return failed(s);
+    w->next_uid = 1;
+    w->phase = FETCH_VANISHED;
+    return IMAP_STEP_DONE;
+}
+
 static enum imap_step step(struct imap_session *s, void *work)
 {
     struct fetch *w = work;
     if (w->phase == FETCH_BEGIN) {
-        if (!imap_resolve_set(s, &w->set, &w->uids))
-            return IMAP_STEP_DONE;
-        w->next_uid = 1;
+        enum imap_step r = begin(s, w);
+        if (r != IMAP_STEP_DONE || w->phase == FETCH_BEGIN)
+            return r;
+    }
+    if (w->phase == FETCH_VANISHED) {
+        if (!imap_put_vanished(s, &w->vanished, true, &w->vanished_at))
+            return IMAP_STEP_ROOM;
         w->phase = FETCH_ROWS;
     }
     if (w->phase == FETCH_ROWS) {

@@ -10,7 +10,8 @@
 /* --- status items --- */
 
 enum status_item { STATUS_MESSAGES = 1, STATUS_RECENT = 2, STATUS_UIDNEXT = 4, STATUS_UIDVALIDITY = 8,
-    STATUS_UNSEEN = 16, STATUS_DELETED = 32, STATUS_SIZE = 64 };
+    STATUS_UNSEEN = 16, STATUS_DELETED = 32, STATUS_SIZE = 64, STATUS_HIGHESTMODSEQ = 128, STATUS_MAILBOXID = 256, STATUS_APPENDLIMIT = 512,
+    STATUS_DELETED_STORAGE = 1024 };
 
 static const struct {
     const char *name;
@@ -23,6 +24,10 @@ static const struct {
     {"UNSEEN", STATUS_UNSEEN},
     {"DELETED", STATUS_DELETED},
     {"SIZE", STATUS_SIZE},
+    {"HIGHESTMODSEQ", STATUS_HIGHESTMODSEQ},
+    {"MAILBOXID", STATUS_MAILBOXID},
+    {"APPENDLIMIT", STATUS_APPENDLIMIT},
+    {"DELETED-STORAGE", STATUS_DELETED_STORAGE},
 };
 #define STATUS_ITEMS (sizeof(status_items) / sizeof(status_items[0]))
 
@@ -60,6 +65,15 @@ static uint64_t count_recent(struct imap_session *s, const struct mailbox_info *
     return count;
 }
 
+/* RFC 9208 section 4.1.1; in octets. */
+static uint64_t deleted_bytes(struct imap_session *s, const struct mailbox_info *info)
+{
+    uint64_t bytes = 0;
+    if (info->deleted == 0 || reader_deleted_bytes(imap_reader(s), info->id, &bytes) != ERR_OK)
+        return 0;
+    return bytes;
+}
+
 static uint64_t status_value(struct imap_session *s, const struct mailbox_info *info, unsigned item)
 {
     switch (item) {
@@ -75,6 +89,12 @@ static uint64_t status_value(struct imap_session *s, const struct mailbox_info *
         return info->unseen;
     case STATUS_DELETED:
         return info->deleted;
+    case STATUS_APPENDLIMIT:
+        return settings_number(s->base.retrieval->settings, "imap.append-max");
+    case STATUS_DELETED_STORAGE:
+        return deleted_bytes(s, info);
+    case STATUS_HIGHESTMODSEQ:
+        return info->highest_modseq;
     default:
         return info->size_bytes;
     }
@@ -93,7 +113,10 @@ static void put_status(struct imap_session *s, struct slice path, const struct m
         is_first = false;
         buf_put_str(&s->out, status_items[i].name);
         buf_put_byte(&s->out, ' ');
-        buf_put_u64(&s->out, status_value(s, info, status_items[i].item));
+        if (status_items[i].item == STATUS_MAILBOXID)
+            buf_printf(&s->out, "(F%llu)", (unsigned long long)info->id);
+        else
+            buf_put_u64(&s->out, status_value(s, info, status_items[i].item));
     }
     buf_put_str(&s->out, ")\r\n");
 }
@@ -116,6 +139,8 @@ static enum imap_step step_status(struct imap_session *s, void *work)
 {
     const struct status *w = work;
     struct mailbox_info info;
+    if (w->items & STATUS_HIGHESTMODSEQ)
+        imap_enable_condstore(s);
     if (!mailbox_open_named(s, w->name, "NONEXISTENT", &info))
         return IMAP_STEP_DONE;
     struct buf path;

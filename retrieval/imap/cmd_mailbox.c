@@ -99,7 +99,7 @@ static enum imap_step step_create(struct imap_session *s, void *work)
     }
     if (making_ask(s, &w->making, false))
         return IMAP_STEP_WAIT;
-    imap_ok(s, "CREATE completed");
+    imap_ok(s, "[MAILBOXID (F%llu)] CREATE completed", (unsigned long long)w->making.parent);
     return IMAP_STEP_DONE;
 }
 

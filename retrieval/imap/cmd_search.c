@@ -7,7 +7,7 @@
 
 #define SEARCH_BUSY_MAX 200
 
-enum { RETURN_MIN = 1, RETURN_MAX = 2, RETURN_ALL = 4, RETURN_COUNT = 8 };
+enum { RETURN_MIN = 1, RETURN_MAX = 2, RETURN_ALL = 4, RETURN_COUNT = 8, RETURN_SAVE = 16 };
 
 struct search {
     struct search_program program;
@@ -20,6 +20,12 @@ struct search {
     uint64_t found;
     uint32_t least;
     uint32_t most;
+    uint64_t modseq;            /* highest of what is told */
+    struct uid_set saved;
+    uint32_t least_uid;
+    uint32_t most_uid;
+    uint64_t least_modseq;
+    uint64_t most_modseq;
     struct uid_set all;
     uint64_t unread_count;
     int64_t now;
@@ -39,8 +45,10 @@ static void parse_return(struct imap_cursor *c, struct search *w)
             w->returns |= RETURN_ALL;
         else if (imap_take_word(c, "COUNT"))
             w->returns |= RETURN_COUNT;
+        else if (imap_take_word(c, "SAVE"))
+            w->returns |= RETURN_SAVE;
         else
-            imap_fail(c, "MIN, MAX, ALL or COUNT was expected");
+            imap_fail(c, "MIN, MAX, ALL, COUNT or SAVE was expected");
         imap_take(c, ' ');
     }
     imap_close(c);
@@ -72,6 +80,7 @@ static void clear(struct imap_session *s, void *work)
     (void)s;
     search_program_clear(&w->program);
     uid_set_clear(&w->all);
+    uid_set_clear(&w->saved);
 }
 
 /* Sets and keywords depend on the mailbox: they are resolved once, against the view as it is now. */
@@ -80,6 +89,11 @@ static bool resolve(struct imap_session *s, struct search *w)
     const struct view *v = &s->selected->view;
     for (size_t i = 0; i < w->program.n; i++) {
         struct search_key *k = &w->program.keys[i];
+        if (k->set.is_saved) { /* "$": UIDs, whatever the command numbers by */
+            k->kind = SEARCH_UIDS;
+            view_select_uids(v, &s->saved, &k->set);
+            continue;
+        }
         if (k->kind == SEARCH_UIDS)
             sequence_set_resolve(&k->set, view_last_uid(v));
         if (k->kind == SEARCH_NUMBERS) {
@@ -95,12 +109,21 @@ static bool resolve(struct imap_session *s, struct search *w)
     return true;
 }
 
-static void found(struct imap_session *s, struct search *w, uint32_t uid, uint32_t number)
+static void found(struct imap_session *s, struct search *w, const struct mail_row *row, uint32_t number)
 {
-    uint32_t result = s->by_uid ? uid : number;
-    if (w->found++ == 0)
+    uint32_t result = s->by_uid ? row->uid : number;
+    if (w->found++ == 0) {
         w->least = result;
+        w->least_uid = row->uid;
+        w->least_modseq = row->modseq;
+    }
     w->most = result;
+    w->most_uid = row->uid;
+    w->most_modseq = row->modseq;
+    if (row->modseq > w->modseq)
+        w->modseq = row->modseq;
+    if (w->returns & RETURN_SAVE)
+        uid_set_add(&w->saved, row->uid, row->uid);
     if (!w->is_extended) {
         buf_put_byte(&s->out, ' ');
         buf_put_u64(&s->out, result);
@@ -119,7 +142,7 @@ static enum err look_at(struct imap_session *s, struct search *w, struct letter_
         return ERR_OK;
     }
     if (!e && match)
-        found(s, w, source->row.uid, number);
+        found(s, w, &source->row, number);
     return e;
 }
 
@@ -160,8 +183,38 @@ static enum err rows_piece(struct imap_session *s, struct search *w)
     return e;
 }
 
+/* RFC 5182 section 2.1: with MIN and MAX alone, "$" is those two. */
+static void save(struct imap_session *s, struct search *w)
+{
+    unsigned ends = w->returns & (RETURN_MIN | RETURN_MAX);
+    if (!(w->returns & RETURN_SAVE))
+        return;
+    if (ends && !(w->returns & (RETURN_ALL | RETURN_COUNT)) && w->found) {
+        uid_set_clear(&w->saved);
+        if (ends & RETURN_MIN)
+            uid_set_add(&w->saved, w->least_uid, w->least_uid);
+        if (ends & RETURN_MAX)
+            uid_set_add(&w->saved, w->most_uid, w->most_uid);
+    }
+    uid_set_clear(&s->saved);
+    s->saved = w->saved;
+    w->saved = (struct uid_set){0};
+}
+
+/* RFC 7162 section 3.1.10: of what is told. */
+static uint64_t told_modseq(const struct search *w)
+{
+    unsigned ends = w->returns & (RETURN_MIN | RETURN_MAX);
+    if (!ends || (w->returns & (RETURN_ALL | RETURN_COUNT)))
+        return w->modseq;
+    uint64_t least = ends & RETURN_MIN ? w->least_modseq : 0;
+    uint64_t most = ends & RETURN_MAX ? w->most_modseq : 0;
+    return least > most ? least : most;
+}
+
 static enum imap_step finish(struct imap_session *s, struct search *w)
 {
+    save(s, w);
     if (w->unread_count)
         imap_no(s, "[SERVERBUG] SEARCH is not complete: %llu damaged letters could not be searched",
             (unsigned long long)w->unread_count);
@@ -186,12 +239,16 @@ static void put_extended_head(struct imap_session *s, struct search *w)
         buf_printf(&s->out, " MAX %u", w->most);
     if (w->returns & RETURN_COUNT)
         buf_printf(&s->out, " COUNT %llu", (unsigned long long)w->found);
+    if (w->found && w->program.has_modseq)
+        buf_printf(&s->out, " MODSEQ %llu", (unsigned long long)told_modseq(w));
     if (w->found && w->returns & RETURN_ALL)
         buf_put_str(&s->out, " ALL ");
 }
 
 static enum imap_step tell(struct imap_session *s, struct search *w)
 {
+    if (w->returns == RETURN_SAVE) /* RFC 5182 section 2.1: no answer but the completion */
+        return finish(s, w);
     if (w->tell_at == 0)
         put_extended_head(s, w);
     while (w->tell_at < w->all.n) {
@@ -205,12 +262,26 @@ static enum imap_step tell(struct imap_session *s, struct search *w)
     return finish(s, w);
 }
 
+/* RFC 5182 section 2.1: behind a NO "$" is empty. */
+static void forget_saved(struct imap_session *s, const struct search *w)
+{
+    if (w->returns & RETURN_SAVE)
+        uid_set_clear(&s->saved);
+}
+
 static enum imap_step begin(struct imap_session *s, struct search *w)
 {
     if (w->program.bad_charset) {
+        forget_saved(s, w);
         imap_no(s, "[BADCHARSET (US-ASCII UTF-8 ISO-8859-1 ISO-8859-15 WINDOWS-1252)] this charset is not "
             "known here");
         return IMAP_STEP_DONE;
+    }
+    if (w->program.has_modseq)
+        imap_enable_condstore(s);
+    if (s->has_rev2 && !w->is_extended) { /* RFC 9051 section 6.4.4: always ESEARCH */
+        w->is_extended = true;
+        w->returns = RETURN_ALL;
     }
     if (!resolve(s, w))
         return IMAP_STEP_DONE;
@@ -241,10 +312,13 @@ static enum imap_step step(struct imap_session *s, void *work)
         w->phase = SEARCH_TELL;
         return tell(s, w);
     }
+    if (!w->is_extended && w->found && w->program.has_modseq)
+        buf_printf(&s->out, " (MODSEQ %llu)", (unsigned long long)told_modseq(w));
     if (!w->is_extended)
         buf_put_str(&s->out, "\r\n");
     if (e == ERR_NOT_FOUND)
         return finish(s, w);
+    forget_saved(s, w);
     imap_no(s, "[SERVERBUG] SEARCH failed: the mailbox could not be read");
     return IMAP_STEP_DONE;
 }

@@ -1,11 +1,14 @@
 /* STORE and UID STORE. */
 #include "retrieval/imap/commands.h"
 #include "retrieval/imap/keywords.h"
+#include "retrieval/imap/sync.h"
 
 struct store {
     struct uid_set set;
     enum store_flag_op op;
     bool is_silent;
+    bool is_conditional;    /* UNCHANGEDSINCE (RFC 7162 section 3.1.3) */
+    uint64_t unchanged_since;
     struct imap_flags flags;
     /* while it runs */
     enum { STORE_BEGIN, STORE_KEYWORDS, STORE_CHANGE, STORE_TELL } phase;
@@ -13,10 +16,26 @@ struct store {
     size_t sent;
     size_t keyword_at;
     uint64_t bits;
+    struct uid_set failed;  /* UIDs that had changed */
+    bool was_dirty;         /* others changed something that is not told yet */
     uint64_t modseq;        /* highest that our changes gave */
     size_t tell_range;      /* telling goes on at this range and UID */
     uint32_t tell_uid;
 };
+
+/* store-modifiers: SP "(" "UNCHANGEDSINCE" SP mod-sequence-valzer ")" */
+static void parse_modifiers(struct imap_cursor *c, struct store *w)
+{
+    if (!imap_take(c, '('))
+        return;
+    if (!imap_take_word(c, "UNCHANGEDSINCE"))
+        imap_fail(c, "UNCHANGEDSINCE was expected");
+    imap_space(c);
+    w->unchanged_since = imap_number64(c);
+    w->is_conditional = true;
+    imap_close(c);
+    imap_space(c);
+}
 
 /* store-att-flags: (["+" / "-"] "FLAGS" [".SILENT"]) SP (flag-list / (flag *(SP flag))) */
 static void parse(struct imap_cursor *c, void *work)
@@ -25,6 +44,7 @@ static void parse(struct imap_cursor *c, void *work)
     imap_space(c);
     sequence_set_parse(c, &w->set);
     imap_space(c);
+    parse_modifiers(c, w);
     w->op = imap_take(c, '+') ? STORE_FLAGS_ADD : imap_take(c, '-') ? STORE_FLAGS_REMOVE : STORE_FLAGS_SET;
     if (imap_take_word(c, "FLAGS.SILENT"))
         w->is_silent = true;
@@ -46,6 +66,7 @@ static void clear(struct imap_session *s, void *work)
     (void)s;
     uid_set_clear(&w->set);
     uid_set_clear(&w->uids);
+    uid_set_clear(&w->failed);
 }
 
 static enum imap_step ask(struct imap_session *s, struct store *w)
@@ -56,7 +77,7 @@ static enum imap_step ask(struct imap_session *s, struct store *w)
         .mailbox = s->selected->mailbox,
         .op = w->op,
         .flags = w->bits,
-        .unchanged_since = UINT64_MAX,
+        .unchanged_since = w->is_conditional ? w->unchanged_since : UINT64_MAX,
         .uids = w->uids.ranges + w->sent,
         .uid_count = n,
     };
@@ -66,33 +87,48 @@ static enum imap_step ask(struct imap_session *s, struct store *w)
     return IMAP_STEP_WAIT;
 }
 
-/* The sync that follows leaves out what we changed ourselves. */
+/* The sync that follows leaves out what we changed ourselves, unless others did so, too. */
 static void remember_own(struct imap_session *s, struct store *w)
 {
     uid_set_clear(&s->own_uids);
+    s->is_dirty = true;
+    if (w->was_dirty && w->is_silent)
+        return;
     s->own_uids = w->uids;
     s->own_modseq = w->modseq;
     w->uids = (struct uid_set){0};
-    s->is_dirty = true;
 }
 
-static void put_row(struct imap_session *s, const struct mail_row *row)
+/* "[MODIFIED 7,9]" by UID or number, as the command was given. */
+static void finish(struct imap_session *s, struct store *w)
 {
-    uint32_t number = view_number(&s->selected->view, row->uid);
-    if (number == 0)
+    struct uid_set told = {0};
+    if (w->failed.n == 0) {
+        imap_ok(s, "STORE completed");
         return;
-    imap_announce_keywords(s, row->flags);
-    buf_put_str(&s->out, "* ");
-    buf_put_u64(&s->out, number);
-    buf_put_str(&s->out, " FETCH (");
-    if (s->by_uid) {
-        buf_put_str(&s->out, "UID ");
-        buf_put_u64(&s->out, row->uid);
-        buf_put_byte(&s->out, ' ');
     }
-    buf_put_str(&s->out, "FLAGS ");
-    imap_put_flags(s->base.retrieval, row->flags, row->uid >= s->selected->recent_from, &s->out);
-    buf_put_str(&s->out, ")\r\n");
+    for (size_t i = 0; i < w->failed.n; i++) {
+        struct uid_range r = w->failed.ranges[i];
+        if (s->by_uid) {
+            uid_set_add(&told, r.first, r.last);
+            continue;
+        }
+        for (uint32_t uid = view_next(&s->selected->view, r.first); uid && uid <= r.last;
+            uid = view_next(&s->selected->view, uid + 1)) {
+            uint32_t number = view_number(&s->selected->view, uid);
+            uid_set_add(&told, number, number);
+        }
+    }
+    imap_ok(s, "STORE completed");
+    buf_reset(&s->completion);
+    buf_put_str(&s->completion, "OK [MODIFIED ");
+    uid_set_put(&told, &s->completion);
+    buf_put_str(&s->completion, "] Some had changed since then");
+    if (!buf_ok(&s->completion)) { /* longer than a line may be */
+        buf_clear(&s->completion);
+        imap_no(s, "[LIMIT] Too many had changed since then; ask for fewer at a time");
+    }
+    uid_set_clear(&told);
 }
 
 /* Rows of one range, from tell_uid on. ERR_OK: the range is told; ERR_LIMIT: no room. */
@@ -106,7 +142,7 @@ static enum err tell_range(struct imap_session *s, struct store *w)
         return e;
     struct mail_row row;
     while ((e = mail_cursor_next(c, &row)) == ERR_OK) {
-        put_row(s, &row);
+        imap_put_changed(s, row.uid, row.flags, row.modseq, !w->is_silent);
         w->tell_uid = row.uid + 1;
         if (imap_room(s) == 0) {
             e = ERR_LIMIT;
@@ -132,8 +168,14 @@ static enum imap_step tell(struct imap_session *s, struct store *w)
     }
     if (w->tell_range == w->uids.n)
         remember_own(s, w);
-    imap_ok(s, "STORE completed");
+    finish(s, w);
     return IMAP_STEP_DONE;
+}
+
+static void note_failed(struct imap_session *s, struct store *w)
+{
+    for (size_t i = 0; i < s->reply.ranges.n; i++)
+        uid_set_add(&w->failed, s->reply.ranges.ranges[i].first, s->reply.ranges.ranges[i].last);
 }
 
 static enum imap_step changed(struct imap_session *s, struct store *w)
@@ -144,14 +186,17 @@ static enum imap_step changed(struct imap_session *s, struct store *w)
         return IMAP_STEP_DONE;
     }
     w->modseq = s->reply.modseq;
+    note_failed(s, w);
     if (w->sent < w->uids.n)
         return ask(s, w);
-    if (!w->is_silent) {
+    uid_set_normalise(&w->failed);
+    uid_set_remove(&w->uids, &w->failed);
+    if (!w->is_silent || s->has_condstore) { /* the new mod-sequences are told in any case */
         w->phase = STORE_TELL;
         return tell(s, w);
     }
     remember_own(s, w);
-    imap_ok(s, "STORE completed");
+    finish(s, w);
     return IMAP_STEP_DONE;
 }
 
@@ -161,6 +206,9 @@ static enum imap_step step(struct imap_session *s, void *work)
     bool has_failed;
     switch (w->phase) {
     case STORE_BEGIN:
+        w->was_dirty = s->is_dirty;
+        if (w->is_conditional)
+            imap_enable_condstore(s);
         if (!imap_resolve_set(s, &w->set, &w->uids))
             return IMAP_STEP_DONE;
         if (w->uids.n == 0) {

@@ -6,7 +6,8 @@
 #include "retrieval/imap/commands.h"
 
 const char imap_capabilities[] = "IMAP4rev1 LITERAL+ ID IDLE NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN "
-    "SPECIAL-USE ENABLE ESEARCH LIST-EXTENDED LIST-STATUS STATUS=SIZE WITHIN UTF8=ACCEPT";
+    "SPECIAL-USE ENABLE ESEARCH LIST-EXTENDED LIST-STATUS STATUS=SIZE WITHIN UTF8=ACCEPT CONDSTORE QRESYNC "
+    "SEARCHRES OBJECTID SAVEDATE PREVIEW APPENDLIMIT QUOTA QUOTA=RES-STORAGE";
 
 static const struct imap_command *const table[] = {
     &imap_cmd_append,
@@ -20,6 +21,8 @@ static const struct imap_command *const table[] = {
     &imap_cmd_examine,
     &imap_cmd_expunge,
     &imap_cmd_fetch,
+    &imap_cmd_getquota,
+    &imap_cmd_getquotaroot,
     &imap_cmd_id,
     &imap_cmd_idle,
     &imap_cmd_list,

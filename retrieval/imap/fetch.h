@@ -16,7 +16,8 @@
 #define FETCH_HEADER_MAX (1024 * 1024) /* of a header from which fields are picked */
 
 enum fetch_kind { FETCH_FLAGS, FETCH_UID, FETCH_INTERNALDATE, FETCH_SIZE, FETCH_ENVELOPE, FETCH_BODY,
-    FETCH_BODYSTRUCTURE, FETCH_SECTION };
+    FETCH_BODYSTRUCTURE, FETCH_MODSEQ, FETCH_SAVEDATE, FETCH_EMAILID, FETCH_THREADID, FETCH_PREVIEW,
+    FETCH_SECTION };
 
 struct fetch_item {
     enum fetch_kind kind;
@@ -31,15 +32,21 @@ struct fetch {
     size_t item_count;
     bool has_flags;
     bool has_uid;
+    bool has_modseq;
+    bool is_since;              /* CHANGEDSINCE (RFC 7162 section 3.1.4) */
+    uint64_t since;
+    bool wants_vanished;        /* VANISHED (section 3.2.6) */
     unsigned want;              /* of enum mail_want */
     bool wants_parts;
     bool sets_seen;
 
     /* The way through the mailbox. */
-    enum { FETCH_BEGIN, FETCH_ROWS, FETCH_GONE, FETCH_SEEN } phase;
+    enum { FETCH_BEGIN, FETCH_VANISHED, FETCH_ROWS, FETCH_GONE, FETCH_SEEN } phase;
     struct uid_set uids;
     size_t range_at;
     uint32_t next_uid;
+    struct uid_set vanished;
+    size_t vanished_at;
     struct uid_set gone;        /* in the view, not in the mailbox any more */
     struct uid_set unseen;      /* to be marked \Seen */
     size_t seen_sent;

@@ -12,6 +12,11 @@ static struct fetch_item *add(struct imap_cursor *c, struct fetch *w, enum fetch
     *item = (struct fetch_item){.kind = kind};
     w->has_flags |= kind == FETCH_FLAGS;
     w->has_uid |= kind == FETCH_UID;
+    w->has_modseq |= kind == FETCH_MODSEQ;
+    if (kind == FETCH_EMAILID)
+        w->want |= MAIL_WANT_SUMMARY;
+    if (kind == FETCH_PREVIEW)
+        w->want |= MAIL_WANT_SUMMARY | MAIL_WANT_CONTENT; /* a damaged summary is made anew */
     if (kind == FETCH_ENVELOPE || kind == FETCH_BODY || kind == FETCH_BODYSTRUCTURE)
         w->want |= MAIL_WANT_SUMMARY;
     w->wants_parts |= kind == FETCH_BODY || kind == FETCH_BODYSTRUCTURE;
@@ -58,6 +63,10 @@ static bool parse_plain(struct imap_cursor *c, struct fetch *w)
         {"RFC822.SIZE", FETCH_SIZE},
         {"ENVELOPE", FETCH_ENVELOPE},
         {"BODYSTRUCTURE", FETCH_BODYSTRUCTURE},
+        {"MODSEQ", FETCH_MODSEQ},
+        {"SAVEDATE", FETCH_SAVEDATE},
+        {"EMAILID", FETCH_EMAILID},
+        {"THREADID", FETCH_THREADID},
     };
     for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
         if (imap_take_word(c, plain[i].word)) {
@@ -71,6 +80,12 @@ static void parse_item(struct imap_cursor *c, struct fetch *w)
 {
     if (parse_plain(c, w))
         return;
+    if (imap_take_word(c, "PREVIEW")) {
+        add(c, w, FETCH_PREVIEW);
+        if (slice_starts_nocase(slice_from(c->text, c->at), SLICE(" (LAZY)")))
+            c->at += sizeof(" (LAZY)") - 1; /* ours are there already (RFC 8970 section 3.2) */
+        return;
+    }
     if (imap_take_word(c, "RFC822.HEADER")) {
         add_rfc822(c, w, "RFC822.HEADER", SECTION_HEADER, false);
     } else if (imap_take_word(c, "RFC822.TEXT")) {
@@ -106,13 +121,31 @@ static bool parse_macro(struct imap_cursor *c, struct fetch *w)
     return true;
 }
 
-/* fetch: "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att … ")") */
-void fetch_parse(struct imap_cursor *c, void *work)
+/* fetch-modifiers: SP "(" fetch-modifier *(SP fetch-modifier) ")" */
+static void parse_modifiers(struct imap_cursor *c, struct fetch *w)
 {
-    struct fetch *w = work;
+    if (imap_failed(c) || !slice_starts(slice_from(c->text, c->at), SLICE(" (")))
+        return;
     imap_space(c);
-    sequence_set_parse(c, &w->set);
-    imap_space(c);
+    imap_open(c);
+    do {
+        if (imap_take_word(c, "CHANGEDSINCE")) {
+            imap_space(c);
+            w->since = imap_number64(c);
+            w->is_since = true;
+        } else if (imap_take_word(c, "VANISHED")) {
+            w->wants_vanished = true;
+        } else {
+            imap_fail(c, "CHANGEDSINCE or VANISHED was expected");
+        }
+    } while (imap_take(c, ' '));
+    imap_close(c);
+    if (w->is_since && !w->has_modseq)
+        add(c, w, FETCH_MODSEQ);
+}
+
+static void parse_items(struct imap_cursor *c, struct fetch *w)
+{
     if (parse_macro(c, w))
         return;
     if (!imap_take(c, '(')) {
@@ -123,6 +156,18 @@ void fetch_parse(struct imap_cursor *c, void *work)
         parse_item(c, w);
     while (imap_take(c, ' '));
     imap_close(c);
+}
+
+/* fetch: "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att … ")")
+ * [fetch-modifiers] */
+void fetch_parse(struct imap_cursor *c, void *work)
+{
+    struct fetch *w = work;
+    imap_space(c);
+    sequence_set_parse(c, &w->set);
+    imap_space(c);
+    parse_items(c, w);
+    parse_modifiers(c, w);
 }
 
 void fetch_clear(struct imap_session *s, void *work)
@@ -136,6 +181,7 @@ void fetch_clear(struct imap_session *s, void *work)
         fetch_section_clear(&w->items[i].section);
     uid_set_clear(&w->set);
     uid_set_clear(&w->uids);
+    uid_set_clear(&w->vanished);
     uid_set_clear(&w->gone);
     uid_set_clear(&w->unseen);
     buf_clear(&w->held);

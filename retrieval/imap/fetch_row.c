@@ -16,7 +16,7 @@ static void begin_row(struct imap_session *s, struct fetch *w)
     w->is_in_row = true;
     w->is_after_item = false;
     w->item_at = 0;
-    if (s->by_uid && !w->has_uid) {
+    if ((s->by_uid || s->has_qresync || s->has_rev2) && !w->has_uid) {
         buf_put_str(&s->out, "UID ");
         buf_put_u64(&s->out, row->uid);
         w->is_after_item = true;
@@ -118,13 +118,29 @@ static enum fetch_row put_from_summary(struct imap_session *s, struct fetch *w, 
     if (letter_source_summary(&w->source, !w->wants_parts) != ERR_OK)
         return FETCH_ROW_DAMAGED;
     const struct summary *m = w->source.summary;
-    if (kind == FETCH_ENVELOPE) {
+    if (kind == FETCH_PREVIEW) {
+        buf_put_str(&s->out, "PREVIEW ");
+        imap_put_string(&s->out, m->preview, s->has_utf8);
+    } else if (kind == FETCH_ENVELOPE) {
         buf_put_str(&s->out, "ENVELOPE ");
         fetch_put_envelope(m, 0, s->has_utf8, &s->out);
     } else {
         buf_put_str(&s->out, kind == FETCH_BODY ? "BODY " : "BODYSTRUCTURE ");
         fetch_put_structure(m, kind == FETCH_BODYSTRUCTURE, s->has_utf8, &s->out);
     }
+    return FETCH_ROW_DONE;
+}
+
+/* RFC 8474 section 5.1: the letter's own random id, the same in every mailbox. */
+static enum fetch_row put_email_id(struct imap_session *s, struct fetch *w)
+{
+    uint8_t uid[LETTER_UID_BYTES];
+    if (letter_source_uid(&w->source, uid) != ERR_OK)
+        return FETCH_ROW_DAMAGED;
+    buf_put_str(&s->out, "EMAILID (M");
+    for (size_t i = 0; i < sizeof(uid); i++)
+        buf_printf(&s->out, "%02x", uid[i]);
+    buf_put_byte(&s->out, ')');
     return FETCH_ROW_DONE;
 }
 
@@ -147,6 +163,18 @@ static enum fetch_row put_item(struct imap_session *s, struct fetch *w, const st
     case FETCH_SIZE:
         buf_put_str(&s->out, "RFC822.SIZE ");
         buf_put_u64(&s->out, row->size);
+        return FETCH_ROW_DONE;
+    case FETCH_MODSEQ:
+        buf_printf(&s->out, "MODSEQ (%llu)", (unsigned long long)row->modseq);
+        return FETCH_ROW_DONE;
+    case FETCH_SAVEDATE:
+        buf_put_str(&s->out, "SAVEDATE ");
+        imap_put_date_time(&s->out, row->saved_date);
+        return FETCH_ROW_DONE;
+    case FETCH_EMAILID:
+        return put_email_id(s, w);
+    case FETCH_THREADID:
+        buf_put_str(&s->out, "THREADID NIL");
         return FETCH_ROW_DONE;
     case FETCH_SECTION:
         return put_section(s, w, item);

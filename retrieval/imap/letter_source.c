@@ -17,6 +17,13 @@ enum err letter_source_read(struct letter_source *l, uint64_t offset, size_t n, 
     return mail_cursor_read(l->cursor, offset, n, out);
 }
 
+enum err letter_source_uid(struct letter_source *l, uint8_t out[LETTER_UID_BYTES])
+{
+    if (l->handle)
+        return letter_handle_uid(l->handle, out);
+    return mail_cursor_letter_uid(l->cursor, out);
+}
+
 /* The whole letter, with what the server put before it: then offsets need no prefix. */
 static enum err remake(struct letter_source *l)
 {

@@ -26,6 +26,8 @@ struct letter_source {
 void letter_source_clear(struct letter_source *l);
 /* envelope_only: parts and parameters are not needed. */
 enum err letter_source_summary(struct letter_source *l, bool envelope_only) MUST_CHECK;
+/* The letter's own id. */
+enum err letter_source_uid(struct letter_source *l, uint8_t out[LETTER_UID_BYTES]) MUST_CHECK;
 /* Appends bytes from offset on, n at most. */
 enum err letter_source_read(struct letter_source *l, uint64_t offset, size_t n, struct buf *out) MUST_CHECK;
 

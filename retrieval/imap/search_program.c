@@ -10,7 +10,7 @@
 
 /* What follows the name of a key. */
 enum argument { TAKES_NOTHING, TAKES_DATE, TAKES_NUMBER, TAKES_TEXT, TAKES_KEYWORD, TAKES_HEADER, TAKES_SET,
-    TAKES_KEY, TAKES_TWO_KEYS };
+    TAKES_KEY, TAKES_TWO_KEYS, TAKES_MODSEQ, TAKES_ID };
 
 struct key_name {
     const char *name;
@@ -29,11 +29,13 @@ static const struct key_name names[] = {
     {"CC", SEARCH_HEADER, TAKES_TEXT, 0, "Cc"},
     {"DELETED", SEARCH_FLAG, TAKES_NOTHING, FLAG_DELETED, NULL},
     {"DRAFT", SEARCH_FLAG, TAKES_NOTHING, FLAG_DRAFT, NULL},
+    {"EMAILID", SEARCH_EMAILID, TAKES_ID, 0, NULL},
     {"FLAGGED", SEARCH_FLAG, TAKES_NOTHING, FLAG_FLAGGED, NULL},
     {"FROM", SEARCH_HEADER, TAKES_TEXT, 0, "From"},
     {"HEADER", SEARCH_HEADER, TAKES_HEADER, 0, NULL},
     {"KEYWORD", SEARCH_KEYWORD, TAKES_KEYWORD, 0, NULL},
     {"LARGER", SEARCH_LARGER, TAKES_NUMBER, 0, NULL},
+    {"MODSEQ", SEARCH_MODSEQ, TAKES_MODSEQ, 0, NULL},
     {"NEW", SEARCH_NEW, TAKES_NOTHING, 0, NULL},
     {"NOT", SEARCH_NOT, TAKES_KEY, 0, NULL},
     {"OLD", SEARCH_OLD, TAKES_NOTHING, 0, NULL},
@@ -41,6 +43,10 @@ static const struct key_name names[] = {
     {"ON", SEARCH_ON, TAKES_DATE, 0, NULL},
     {"OR", SEARCH_OR, TAKES_TWO_KEYS, 0, NULL},
     {"RECENT", SEARCH_RECENT, TAKES_NOTHING, 0, NULL},
+    {"SAVEDATESUPPORTED", SEARCH_ALL, TAKES_NOTHING, 0, NULL},
+    {"SAVEDBEFORE", SEARCH_SAVEDBEFORE, TAKES_DATE, 0, NULL},
+    {"SAVEDON", SEARCH_SAVEDON, TAKES_DATE, 0, NULL},
+    {"SAVEDSINCE", SEARCH_SAVEDSINCE, TAKES_DATE, 0, NULL},
     {"SEEN", SEARCH_FLAG, TAKES_NOTHING, FLAG_SEEN, NULL},
     {"SENTBEFORE", SEARCH_SENTBEFORE, TAKES_DATE, 0, NULL},
     {"SENTON", SEARCH_SENTON, TAKES_DATE, 0, NULL},
@@ -49,6 +55,7 @@ static const struct key_name names[] = {
     {"SMALLER", SEARCH_SMALLER, TAKES_NUMBER, 0, NULL},
     {"SUBJECT", SEARCH_HEADER, TAKES_TEXT, 0, "Subject"},
     {"TEXT", SEARCH_TEXT, TAKES_TEXT, 0, NULL},
+    {"THREADID", SEARCH_NONE, TAKES_ID, 0, NULL},
     {"TO", SEARCH_HEADER, TAKES_TEXT, 0, "To"},
     {"UID", SEARCH_UIDS, TAKES_SET, 0, NULL},
     {"UNANSWERED", SEARCH_UNFLAG, TAKES_NOTHING, FLAG_ANSWERED, NULL},
@@ -105,6 +112,21 @@ static void parse_list(struct parser *x, unsigned depth)
     while (imap_take(x->c, ' ') && !imap_failed(x->c));
 }
 
+/* "MODSEQ" [SP entry-name SP entry-type-req] SP mod-sequence-valzer (RFC 7162 section 3.1.5). The entry is
+ * passed over: our mod-sequences belong to the letter. */
+static void take_modseq(struct parser *x, struct search_key *k)
+{
+    if (imap_peek(x->c) == '"') {
+        (void)imap_string(x->c);
+        imap_space(x->c);
+        if (!imap_take_word(x->c, "ALL") && !imap_take_word(x->c, "PRIV") && !imap_take_word(x->c, "SHARED"))
+            imap_fail(x->c, "all, priv or shared was expected");
+        imap_space(x->c);
+    }
+    k->number = imap_number64(x->c);
+    x->p->has_modseq = true;
+}
+
 static void take_argument(struct parser *x, const struct key_name *n, struct search_key *k, unsigned depth)
 {
     if (n->argument != TAKES_NOTHING)
@@ -128,6 +150,12 @@ static void take_argument(struct parser *x, const struct key_name *n, struct sea
         take_needle(x, k);
         break;
     case TAKES_KEYWORD:
+        k->name = imap_atom(x->c);
+        break;
+    case TAKES_MODSEQ:
+        take_modseq(x, k);
+        break;
+    case TAKES_ID:
         k->name = imap_atom(x->c);
         break;
     case TAKES_SET:
@@ -159,6 +187,8 @@ static unsigned want_of(enum search_kind kind)
     case SEARCH_BODY:
     case SEARCH_TEXT:
         return MAIL_WANT_SUMMARY | MAIL_WANT_CONTENT;
+    case SEARCH_EMAILID:
+        return MAIL_WANT_SUMMARY;
     case SEARCH_SENTBEFORE:
     case SEARCH_SENTON:
     case SEARCH_SENTSINCE:
@@ -182,7 +212,7 @@ static void parse_key(struct parser *x, unsigned depth)
         if (new_key(x, SEARCH_AND))
             parse_list(x, depth + 1);
         imap_close(x->c);
-    } else if (next == '*' || (next >= '0' && next <= '9')) {
+    } else if (next == '*' || next == '$' || (next >= '0' && next <= '9')) {
         struct search_key *k = new_key(x, SEARCH_NUMBERS);
         if (k)
             sequence_set_parse(x->c, &k->set);
@@ -274,6 +304,14 @@ static bool match_row(const struct search_key *k, const struct search_letter *l)
         return row->internal_date <= limit;
     case SEARCH_YOUNGER:
         return row->internal_date >= limit;
+    case SEARCH_MODSEQ:
+        return row->modseq >= k->number;
+    case SEARCH_SAVEDBEFORE:
+        return day_of(row->saved_date) < wanted;
+    case SEARCH_SAVEDON:
+        return day_of(row->saved_date) == wanted;
+    case SEARCH_SAVEDSINCE:
+        return day_of(row->saved_date) >= wanted;
     case SEARCH_UIDS:
         return uid_set_has(&k->set, row->uid);
     case SEARCH_NUMBERS:
@@ -298,6 +336,23 @@ static enum err match_sent(const struct search_key *k, const struct search_lette
     int64_t day = day_of(sent + (int64_t)zone * 60);
     int64_t wanted = day_of((int64_t)k->number);
     *out = k->kind == SEARCH_SENTBEFORE ? day < wanted : k->kind == SEARCH_SENTON ? day == wanted : day >= wanted;
+    return ERR_OK;
+}
+
+static enum err match_email_id(const struct search_key *k, const struct search_letter *l, bool *out)
+{
+    uint8_t uid[LETTER_UID_BYTES];
+    struct buf name;
+    enum err e = letter_source_uid(l->source, uid);
+    *out = false;
+    if (e)
+        return e;
+    buf_init(&name, 64);
+    buf_put_byte(&name, 'M');
+    for (size_t i = 0; i < sizeof(uid); i++)
+        buf_printf(&name, "%02x", uid[i]);
+    *out = slice_equal(buf_slice(&name), k->name);
+    buf_clear(&name);
     return ERR_OK;
 }
 
@@ -346,6 +401,8 @@ static enum err match(const struct search_program *p, size_t index, const struct
     case SEARCH_SENTON:
     case SEARCH_SENTSINCE:
         return match_sent(k, l, out);
+    case SEARCH_EMAILID:
+        return match_email_id(k, l, out);
     case SEARCH_HEADER:
         return match_header(k, l, out);
     case SEARCH_BODY:

@@ -15,7 +15,8 @@
 enum search_kind { SEARCH_ALL, SEARCH_AND, SEARCH_OR, SEARCH_NOT, SEARCH_FLAG, SEARCH_UNFLAG, SEARCH_KEYWORD,
     SEARCH_UNKEYWORD, SEARCH_RECENT, SEARCH_OLD, SEARCH_NEW, SEARCH_BEFORE, SEARCH_ON, SEARCH_SINCE,
     SEARCH_SENTBEFORE, SEARCH_SENTON, SEARCH_SENTSINCE, SEARCH_LARGER, SEARCH_SMALLER, SEARCH_OLDER,
-    SEARCH_YOUNGER, SEARCH_HEADER, SEARCH_BODY, SEARCH_TEXT, SEARCH_UIDS, SEARCH_NUMBERS };
+    SEARCH_YOUNGER, SEARCH_HEADER, SEARCH_BODY, SEARCH_TEXT, SEARCH_UIDS, SEARCH_NUMBERS, SEARCH_MODSEQ,
+    SEARCH_SAVEDBEFORE, SEARCH_SAVEDON, SEARCH_SAVEDSINCE, SEARCH_EMAILID, SEARCH_NONE };
 
 struct search_key {
     enum search_kind kind;
@@ -31,6 +32,7 @@ struct search_program {
     size_t n;
     unsigned want;           /* of enum mail_want */
     bool bad_charset;
+    bool has_modseq;         /* MODSEQ is among the keys: the answer tells the highest */
 };
 
 /* From the first key to the end of the command; charset: empty, or what CHARSET named. */

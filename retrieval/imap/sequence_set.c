@@ -80,6 +80,43 @@ void uid_set_normalise(struct uid_set *s)
         uid_set_add(s, s->ranges[i].first, s->ranges[i].last);
 }
 
+void uid_set_remove(struct uid_set *s, const struct uid_set *gone)
+{
+    struct uid_set left = {0};
+    size_t g = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        uint64_t first = s->ranges[i].first;
+        uint64_t last = s->ranges[i].last;
+        while (g < gone->n && gone->ranges[g].last < first)
+            g++;
+        for (size_t k = g; k < gone->n && gone->ranges[k].first <= last; k++) {
+            if (gone->ranges[k].first > first)
+                append(&left, (uint32_t)first, gone->ranges[k].first - 1);
+            first = (uint64_t)gone->ranges[k].last + 1;
+        }
+        if (first <= last)
+            append(&left, (uint32_t)first, (uint32_t)last);
+    }
+    uid_set_clear(s);
+    *s = left;
+}
+
+void uid_set_intersect(const struct uid_set *a, const struct uid_set *b, struct uid_set *out)
+{
+    for (size_t i = 0, k = 0; i < a->n && k < b->n;) {
+        const struct uid_range *x = &a->ranges[i];
+        const struct uid_range *y = &b->ranges[k];
+        uint32_t first = x->first > y->first ? x->first : y->first;
+        uint32_t last = x->last < y->last ? x->last : y->last;
+        if (first <= last)
+            uid_set_add(out, first, last);
+        if (x->last < y->last)
+            i++;
+        else
+            k++;
+    }
+}
+
 /* seq-number: nz-number / "*" */
 static uint32_t number(struct imap_cursor *c)
 {
@@ -93,6 +130,10 @@ static uint32_t number(struct imap_cursor *c)
 
 void sequence_set_parse(struct imap_cursor *c, struct uid_set *out)
 {
+    if (imap_take(c, '$')) {
+        out->is_saved = true;
+        return;
+    }
     do {
         uint32_t first = number(c);
         uint32_t last = imap_take(c, ':') ? number(c) : first;

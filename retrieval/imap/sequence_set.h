@@ -13,6 +13,7 @@ struct uid_set {
     struct uid_range *ranges;       /* owned */
     size_t n;
     size_t cap;
+    bool is_saved;                  /* "$": the result of the last SEARCH (RFC 5182); no ranges */
 };
 
 void uid_set_clear(struct uid_set *s);
@@ -26,6 +27,11 @@ uint64_t uid_set_count(const struct uid_set *s);
 void uid_set_put(const struct uid_set *s, struct buf *out);
 /* Ascending order, overlapping and touching ranges merged. */
 void uid_set_normalise(struct uid_set *s);
+
+/* Takes out what is in gone; both ascending and apart. */
+void uid_set_remove(struct uid_set *s, const struct uid_set *gone);
+/* What is in both, appended to out; both ascending and apart. */
+void uid_set_intersect(const struct uid_set *a, const struct uid_set *b, struct uid_set *out);
 
 /* Parses; "*" stays SEQUENCE_STAR, ranges are as written. Clear it also after an error. */
 void sequence_set_parse(struct imap_cursor *c, struct uid_set *out);

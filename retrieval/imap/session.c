@@ -65,6 +65,7 @@ void imap_unselect(struct imap_session *s)
 {
     imap_sync_clear(s);
     uid_set_clear(&s->own_uids);
+    uid_set_clear(&s->saved);
     s->own_modseq = 0;
     s->is_dirty = false;
     if (!s->selected)
@@ -75,9 +76,26 @@ void imap_unselect(struct imap_session *s)
     s->state = IMAP_STATE_AUTHENTICATED;
 }
 
+/* RFC 7162 section 3.1: told at once when a mailbox is selected already. */
+void imap_enable_condstore(struct imap_session *s)
+{
+    if (s->has_condstore)
+        return;
+    s->has_condstore = true;
+    if (!s->selected)
+        return;
+    buf_put_str(&s->out, "* OK [HIGHESTMODSEQ ");
+    buf_put_u64(&s->out, s->selected->seen_modseq);
+    buf_put_str(&s->out, "] Mod-sequences are told from now on\r\n");
+}
+
 bool imap_resolve_set(struct imap_session *s, struct uid_set *as_written, struct uid_set *out_uids)
 {
     const struct view *v = &s->selected->view;
+    if (as_written->is_saved) {
+        view_select_uids(v, &s->saved, out_uids);
+        return true;
+    }
     sequence_set_resolve(as_written, s->by_uid ? view_last_uid(v) : view_count(v));
     if (s->by_uid) {
         view_select_uids(v, as_written, out_uids);

@@ -75,7 +75,10 @@ struct imap_session {
     struct stream *stream;      /* owned */
     enum imap_state state;
     bool is_closing;            /* BYE is said: nothing more is read */
-    bool has_utf8;              /* ENABLE UTF8=ACCEPT */
+    bool has_utf8;              /* ENABLE UTF8=ACCEPT, or IMAP4rev2: names and strings are UTF-8 */
+    bool has_condstore;         /* FETCH responses bear MODSEQ (RFC 7162 section 3.1) */
+    bool has_qresync;           /* VANISHED in place of EXPUNGE */
+    bool has_rev2;              /* ENABLE IMAP4rev2: no RECENT, ESEARCH always */
     bool is_dirty;              /* the selected mailbox may have changed */
     unsigned bad_count;
 
@@ -99,6 +102,7 @@ struct imap_session {
     size_t flying_count;
     struct imap_selected *selected; /* owned; NULL outside IMAP_STATE_SELECTED */
     struct imap_sync *sync;     /* owned; see sync.h */
+    struct uid_set saved;       /* owned; what SEARCH RETURN (SAVE) found: UIDs (RFC 5182) */
     /* What an own STORE changed: not told again by the next sync. */
     struct uid_set own_uids;
     uint64_t own_modseq;
@@ -143,6 +147,8 @@ struct reader *imap_reader(struct imap_session *s);
 
 /* Leaves the selected mailbox, if any. */
 void imap_unselect(struct imap_session *s);
+/* A command asked for mod-sequences: from now on they are told. */
+void imap_enable_condstore(struct imap_session *s);
 /* "* BYE text", then the connection ends. */
 void imap_bye(struct imap_session *s, const char *text);
 /* Resolves a set as written into UIDs of the view. False (with BAD set): a number beyond the view. */
