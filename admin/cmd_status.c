@@ -1,4 +1,4 @@
-/* letterlock status, verify, version, help. */
+/* letterlock status, version, help. */
 #include "admin/commands.h"
 
 static int run_status(struct cli *c)
@@ -12,12 +12,6 @@ const struct command cmd_status = {
     .summary = "what runs, where it listens, how much it holds",
     .details = "Exits 1 when no server runs; what it holds is said all the same.",
     .op = "status", .run = run_status,
-};
-
-const struct command cmd_verify = {
-    .name = "verify",
-    .summary = "checks the databases; reads everything",
-    .op = "verify",
 };
 
 static int run_version(struct cli *c)

@@ -15,17 +15,32 @@ void progress_begin(struct progress *p, const struct cli *c, const char *what)
         .next_ms = now + FIRST_MS};
 }
 
+/* Milliseconds since the start when it is time for a line; 0: not now. */
+static uint64_t line_is_due(struct progress *p)
+{
+    uint64_t now = p->is_shown ? clock_mono_ms() : 0;
+    if (!p->is_shown || now < p->next_ms)
+        return 0;
+    p->next_ms = now + EVERY_MS;
+    return now - p->started_ms;
+}
+
+void progress_note(struct progress *p, const char *what)
+{
+    uint64_t ms = line_is_due(p);
+    if (ms == 0)
+        return;
+    fprintf(stderr, "\r\033[K%s %.40s, %llu s", p->what, what, (unsigned long long)(ms / 1000));
+    fflush(stderr);
+}
+
 void progress_at(struct progress *p, uint64_t n, const char *where)
 {
-    if (!p->is_shown)
+    uint64_t ms = line_is_due(p);
+    if (ms == 0)
         return;
-    uint64_t now = clock_mono_ms();
-    if (now < p->next_ms)
-        return;
-    p->next_ms = now + EVERY_MS;
-    uint64_t ms = now - p->started_ms;
     fprintf(stderr, "\r\033[K%s %llu, %llu a second, %.40s", p->what, (unsigned long long)n,
-        (unsigned long long)(n * 1000 / (ms ? ms : 1)), where);
+        (unsigned long long)(n * 1000 / ms), where);
     fflush(stderr);
 }
 

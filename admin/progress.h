@@ -13,6 +13,8 @@ struct progress {
 
 void progress_begin(struct progress *p, const struct cli *c, const char *what);
 void progress_at(struct progress *p, uint64_t n, const char *where);
+/* The same without a number: what is done, and for how long. */
+void progress_note(struct progress *p, const char *what);
 /* Takes the line away again. */
 void progress_end(struct progress *p);
 

@@ -65,7 +65,7 @@
  *   queue.show             letter                          the same, of one letter. queue.hold, queue.release,
  *                                                          queue.drop: letter
  *   queue.retry            [letter]                        a letter, a domain, or without it all: now
- *   status, verify                                         status: the supervisor adds the roles
+ *   status, verify, repair                                 status: the supervisor adds the roles
  */
 #ifndef STORAGE_ADMIN_OPS_H
 #define STORAGE_ADMIN_OPS_H

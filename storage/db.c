@@ -12,6 +12,8 @@
 
 #define PATH_BYTES_MAX 4096
 #define STATEMENTS_MAX 256
+#define PROGRESS_STEPS 200000   /* of SQLite's machine, between two calls */
+#define COPY_PAGES 512          /* of a copy, between two calls */
 
 struct stmt {
     sqlite3_stmt *handle;
@@ -28,6 +30,8 @@ struct db {
     bool in_transaction;
     int wal_frames;             /* in the WAL after the last commit; 0: all are copied back */
     unsigned page_bytes;
+    db_progress_fn progress;
+    void *progress_ctx;
 };
 
 static enum err note_failure(struct db *d, int code)
@@ -209,6 +213,8 @@ static enum err open_handle(struct db *d, const char *path)
     put_uri(&uri, path);
     if (d->mode == DB_READER)
         buf_put_str(&uri, "?mode=ro&readonly_shm=1");
+    if (d->mode == DB_IMMUTABLE)
+        buf_put_str(&uri, "?mode=ro&immutable=1");
     buf_put_byte(&uri, 0);
     int flags = SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE |
         (d->mode == DB_WRITER ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
@@ -434,4 +440,59 @@ enum err db_check(struct db *d, struct buf *out)
 enum err db_error(const struct db *d)
 {
     return d->sticky;
+}
+
+static int on_progress(void *ctx)
+{
+    struct db *d = ctx;
+    d->progress(d->progress_ctx, d->file, 0, 0);
+    return 0;
+}
+
+void db_on_progress(struct db *d, db_progress_fn fn, void *ctx)
+{
+    d->progress = fn;
+    d->progress_ctx = ctx;
+    sqlite3_progress_handler(d->handle, PROGRESS_STEPS, on_progress, d);
+}
+
+static enum err sync_file(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    enum err e = fd >= 0 && fsync(fd) == 0 ? ERR_OK : err_from_errno(errno);
+    if (fd >= 0)
+        close(fd);
+    return e;
+}
+
+static enum err copy_pages(struct db *d, sqlite3 *to)
+{
+    sqlite3_backup *b = sqlite3_backup_init(to, "main", d->handle, "main");
+    if (!b)
+        return err_of(d, sqlite3_errcode(to));
+    int code;
+    while ((code = sqlite3_backup_step(b, COPY_PAGES)) == SQLITE_OK) {
+        uint64_t all = (uint64_t)sqlite3_backup_pagecount(b);
+        if (d->progress)
+            d->progress(d->progress_ctx, d->file, all - (uint64_t)sqlite3_backup_remaining(b), all);
+    }
+    int end = sqlite3_backup_finish(b);
+    return err_of(d, code == SQLITE_DONE ? end : code);
+}
+
+enum err db_copy(struct db *d, const char *folder, const char *file)
+{
+    char path[PATH_BYTES_MAX];
+    sqlite3 *to = NULL;
+    snprintf(path, sizeof path, "%s/%s", folder, file);
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_from_errno(errno);
+    close(fd);
+    int code = sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (code == SQLITE_OK) /* synced as a whole, at the end */
+        code = sqlite3_exec(to, "PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF", NULL, NULL, NULL);
+    enum err e = code == SQLITE_OK ? copy_pages(d, to) : err_of(d, code);
+    sqlite3_close(to);
+    return e ? e : sync_file(path);
 }

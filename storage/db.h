@@ -12,7 +12,8 @@
 struct db;
 struct stmt;
 
-enum db_mode { DB_WRITER, DB_READER };
+/* DB_IMMUTABLE: a file that nobody has open, read without its WAL (a backup). */
+enum db_mode { DB_WRITER, DB_READER, DB_IMMUTABLE };
 
 struct db_config {
     const char *folder;
@@ -63,6 +64,11 @@ enum err db_checkpoint(struct db *d, int *out_wal_frames) MUST_CHECK;
 uint64_t db_wal_bytes(const struct db *d);
 /* PRAGMA integrity_check and foreign_key_check; appends what it found, a line each; ERR_DAMAGED if any. */
 enum err db_check(struct db *d, struct buf *out) MUST_CHECK;
+/* Calls fn during long statements and copies. */
+typedef void (*db_progress_fn)(void *ctx, const char *file, uint64_t done, uint64_t all);
+void db_on_progress(struct db *d, db_progress_fn fn, void *ctx);
+/* The database as this reader's open transaction sees it, into a new file; synced. ERR_EXISTS. */
+enum err db_copy(struct db *d, const char *folder, const char *file) MUST_CHECK;
 /* An I/O error that was met while writing or syncing; sticky. ERR_OK: none. ERR_DISK_FULL is not sticky. */
 enum err db_error(const struct db *d);
 

@@ -247,6 +247,7 @@ struct store_admin {
 };
 enum err store_admin_run(struct store_admin *a) MUST_CHECK;
 void store_snapshot(struct store *s, struct buf *out);
+enum err store_repair(struct store *s, struct buf *text, struct buf *json) MUST_CHECK;
 enum err store_verify(struct store *s, struct buf *text, struct buf *json) MUST_CHECK;
 
 #endif

@@ -371,6 +371,11 @@ static enum err verify(struct store_admin *a)
     return store_verify(a->store, &a->text, &a->json);
 }
 
+static enum err repair(struct store_admin *a)
+{
+    return store_repair(a->store, &a->text, &a->json);
+}
+
 enum err store_admin_run(struct store_admin *a)
 {
     static const struct {
@@ -406,6 +411,7 @@ enum err store_admin_run(struct store_admin *a)
         {{(const uint8_t *)"queue.drop", 10}, store_queue_drop, false},
         {{(const uint8_t *)"status", 6}, status, false},
         {{(const uint8_t *)"verify", 6}, verify, false},
+        {{(const uint8_t *)"repair", 6}, repair, false},
     };
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
         if (slice_equal(ops[i].op, a->request->op) && ops[i].auth_only == a->from_auth)

@@ -211,7 +211,8 @@ const char *const mail_sql[SQL_MAIL_COUNT] = {
     [SQL_VERIFY_EXPUNGED] = ("SELECT count(*) FROM expunged m LEFT JOIN letter l ON l.id = m.letter"
         " LEFT JOIN wrap w ON w.letter = m.letter AND w.vault = m.vault"
         " WHERE l.id IS NULL OR w.letter IS NULL"),
-    [SQL_VERIFY_CHUNKS] = ("SELECT count(*) FROM letter l WHERE place = 0 AND chunks + (prefix_size > 0) !="
+    [SQL_VERIFY_CHUNKS] = ("SELECT count(*) FROM letter l WHERE place = 0 AND NOT EXISTS(SELECT 1"
+        " FROM garbage g WHERE g.letter = l.id) AND chunks + (prefix_size > 0) !="
         " (SELECT count(*) FROM chunk c WHERE c.id BETWEEN l.id * 65536 AND l.id * 65536 + 65535)"),
     [SQL_VERIFY_LETTER_REFS] = ("SELECT count(*) FROM letter l WHERE refs !="
         " (SELECT count(*) FROM wrap w WHERE w.letter = l.id)"
@@ -232,7 +233,33 @@ const char *const mail_sql[SQL_MAIL_COUNT] = {
         " WHERE a.used_count != coalesce(s.n, 0) OR a.used_bytes != coalesce(s.size, 0)"),
     [SQL_VERIFY_ORPHANS] = ("SELECT count(*) FROM chunk c WHERE NOT EXISTS(SELECT 1 FROM letter l"
         " WHERE l.id = c.id / 65536 AND l.place = 0)"),
-    [SQL_VERIFY_LARGE] = "SELECT id, chunks + (prefix_size > 0) FROM letter WHERE place = 1",
+    [SQL_VERIFY_LARGE] = ("SELECT id, chunks + (prefix_size > 0), EXISTS(SELECT 1 FROM garbage g WHERE g.letter = letter.id)"
+        " FROM letter WHERE place = 1"),
+
+    [SQL_REPAIR_ORPHANS] = ("DELETE FROM chunk WHERE NOT EXISTS(SELECT 1 FROM letter l"
+        " WHERE l.id = chunk.id / 65536 AND l.place = 0)"),
+    [SQL_REPAIR_WRAP_REFS] = ("WITH held(letter, vault) AS (SELECT m.letter, b.vault FROM mail m JOIN mailbox b"
+        " ON b.id = m.mailbox UNION ALL SELECT letter, vault FROM expunged), sums(letter, vault, n) AS"
+        " (SELECT letter, vault, count(*) FROM held GROUP BY letter, vault),"
+        " wrong(letter, vault, n) AS (SELECT w.letter, w.vault, coalesce(s.n, 0) FROM wrap w LEFT JOIN sums s"
+        " ON s.letter = w.letter AND s.vault = w.vault WHERE w.refs != coalesce(s.n, 0))"
+        " UPDATE wrap SET refs = wrong.n FROM wrong WHERE wrap.letter = wrong.letter AND wrap.vault = wrong.vault"),
+    [SQL_REPAIR_WRAPS] = "DELETE FROM wrap WHERE refs = 0",
+    [SQL_REPAIR_LETTER_REFS] = ("WITH right(letter, n) AS (SELECT l.id, (SELECT count(*) FROM wrap w"
+        " WHERE w.letter = l.id) + (SELECT count(*) FROM queue_letter q WHERE q.letter = l.id) FROM letter l)"
+        " UPDATE letter SET refs = right.n FROM right WHERE right.letter = letter.id AND letter.refs != right.n"),
+    [SQL_REPAIR_GARBAGE] = ("INSERT OR IGNORE INTO garbage(letter) SELECT id FROM letter l WHERE refs = 0"
+        " AND NOT EXISTS(SELECT 1 FROM garbage g WHERE g.letter = l.id)"),
+    [SQL_REPAIR_MAILBOXES] = ("WITH sums(mailbox, n, unseen, deleted, size) AS (SELECT b.id, count(m.uid),"
+        " coalesce(sum((m.flags & 8) = 0), 0), coalesce(sum((m.flags & 4) != 0), 0), coalesce(sum(m.size), 0)"
+        " FROM mailbox b LEFT JOIN mail m ON m.mailbox = b.id GROUP BY b.id)"
+        " UPDATE mailbox SET messages = s.n, unseen = s.unseen, deleted = s.deleted, size_bytes = s.size FROM sums s"
+        " WHERE s.mailbox = mailbox.id AND (messages != s.n OR mailbox.unseen != s.unseen OR mailbox.deleted != s.deleted"
+        " OR size_bytes != s.size)"),
+    [SQL_REPAIR_ACCOUNTS] = ("WITH sums(account, n, size) AS (SELECT a.id, coalesce(sum(b.messages), 0),"
+        " coalesce(sum(b.size_bytes), 0) FROM account a LEFT JOIN mailbox b ON b.account = a.id GROUP BY a.id)"
+        " UPDATE account SET used_count = s.n, used_bytes = s.size FROM sums s WHERE s.account = account.id"
+        " AND (used_count != s.n OR used_bytes != s.size)"),
 };
 
 const char *const letters_sql[SQL_LETTERS_COUNT] = {
@@ -247,5 +274,6 @@ const char *const letters_sql[SQL_LETTERS_COUNT] = {
     [SQL_BIG_CHUNK_COUNT] = "SELECT count(*) FROM chunk WHERE id BETWEEN :first AND :last",
     [SQL_BIG_COMMITTED_COUNT] = ("SELECT count(*) FROM chunk c WHERE NOT EXISTS(SELECT 1 FROM staged t"
         " WHERE t.letter = c.id / 65536)"),
+    [SQL_BIG_STAGED_COUNT] = "SELECT count(*) FROM staged",
     [SQL_BIG_CHUNK_MAX] = "SELECT coalesce(max(id), 0) FROM chunk",
 };

@@ -51,7 +51,8 @@ static enum err check_large(struct store *s, int64_t *out_missing, int64_t *out_
         stmt_reset(b);
         if (f)
             return f;
-        *out_missing += have != chunks;
+        bool is_being_swept = stmt_int(q, 2) != 0;
+        *out_missing += have != chunks && !is_being_swept;
         expected += have;
     }
     if (e != ERR_NOT_FOUND)
