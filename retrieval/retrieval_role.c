@@ -10,6 +10,7 @@
 #include "base/sandbox.h"
 #include "base/secret.h"
 #include "message/decode.h"
+#include "retrieval/imap/search_indexer.h"
 #include "retrieval/session.h"
 
 #define RETRIEVAL_LINGER_MS 5000
@@ -35,6 +36,7 @@ void retrieval_session_end(struct retrieval_session *s)
 
 static void wipe_keys(struct retrieval *r)
 {
+    search_indexer_stop(r->indexer);
     reader_set_keys(r->reader, NULL);
     if (r->keys)
         secret_free(r->keys, sizeof *r->keys);
@@ -179,6 +181,7 @@ static void begin_session(struct retrieval *r, const struct session_attach *a, i
     retrieval_session_again(s);
     if (!timer_is_running(r->adopt))
         timer_start(r->adopt, ADOPT_FIRST_MS);
+    search_indexer_wake(r->indexer);
 }
 
 static void on_attach(struct retrieval *r, struct slice body, const int *fds, size_t nfds)
@@ -249,6 +252,8 @@ static void on_ring(void *ctx, uint64_t mailbox, uint64_t modseq)
     /* New mail came sealed for its delivery: adopt it while the keys are at hand. */
     if (r->keys && !r->is_adopting && !timer_is_running(r->adopt))
         timer_start(r->adopt, ADOPT_FIRST_MS);
+    if (r->keys)
+        search_indexer_wake(r->indexer);
 }
 
 static void on_drained(void *ctx)
@@ -276,6 +281,7 @@ static enum err start(struct role_context *c)
     r->linger = timer_new(c->loop, on_linger, r);
     r->adopt = timer_new(c->loop, on_adopt, r);
     r->store = store_client_new(c->loop, &store_events, r);
+    r->indexer = search_indexer_new(r);
     decode_init();
     timer_start(r->linger, RETRIEVAL_LINGER_MS);
     /* SQLite opens the WAL for writing where it can, also for a reader. Here it cannot. */

@@ -62,6 +62,7 @@ struct retrieval {
     struct timer *turn;          /* runs on_turn of those that asked, and frees those that ended */
     struct timer *linger;
     struct timer *adopt;
+    struct search_indexer *indexer; /* owned */
     bool is_adopting;
     bool is_leaving;             /* auth was asked whether nobody is on the way; then the process ends */
     struct imap_shared *imap;    /* what IMAP sessions share; owned by retrieval/imap */

@@ -58,6 +58,20 @@ enum err mail_cursor_open(struct reader *r, uint64_t mailbox, uint32_t first, ui
     return ERR_OK;
 }
 
+enum err mail_cursor_open_vault(struct reader *r, uint64_t after, struct mail_cursor **out)
+{
+    if (!r->keys)
+        return ERR_KEY_MISSING;
+    struct mail_cursor *c = cursor_begin(r);
+    c->want = MAIL_WANT_SUMMARY | MAIL_WANT_CONTENT;
+    c->vault = r->keys->vault;
+    c->stmt = db_use(r->mail, READ_VAULT_LETTERS);
+    stmt_bind_int(c->stmt, "after", (int64_t)after);
+    stmt_bind_int(c->stmt, "vault", (int64_t)c->vault);
+    *out = c;
+    return ERR_OK;
+}
+
 static int compare_rows(const void *a, const void *b)
 {
     uint32_t x = ((const struct mail_row *)a)->uid;

@@ -77,6 +77,8 @@ enum message_type {
     M_KEYWORD,          /* bytes sealed name, fixed 16 hash */
     M_ADOPT,            /* vault u64, n u32, n times (letter u64, wrap WRAP_BYTES) */
     M_SUMMARY,          /* letter u64, bytes sealed */
+    M_SEARCH,           /* op u8 (store_search_op), vault u64, segment u64, number u64, upto u64,
+                           bytes sealed */
     /* store -> smtp, retrieval, relay */
     M_REPLY,            /* req, err u16, modseq u64, value u64, uidvalidity u32, n u32 ranges, n u32
                            ranges, n u16 targets (account, mailbox, vault u64, generation u32, key 32,

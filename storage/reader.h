@@ -81,6 +81,9 @@ enum err mail_cursor_open(struct reader *r, uint64_t mailbox, uint32_t first, ui
  * changes; holds no transaction. */
 enum err mail_cursor_open_changed(struct reader *r, uint64_t mailbox, uint64_t since,
     struct mail_cursor **out) MUST_CHECK;
+/* Every letter of the vault whose row id is above `after`, ascending, whichever mailbox it is in: of
+ * the row only `letter` and `size` mean anything. */
+enum err mail_cursor_open_vault(struct reader *r, uint64_t after, struct mail_cursor **out) MUST_CHECK;
 /* ERR_NOT_FOUND at the end. ERR_AGAIN: the writer is in the way for a moment, close and come again. */
 enum err mail_cursor_next(struct mail_cursor *c, struct mail_row *out) MUST_CHECK;
 void mail_cursor_close(struct mail_cursor *c);

@@ -31,6 +31,11 @@ enum reader_mail_sql {
     READ_CHUNK,
     READ_EPOCH,
     READ_UNADOPTED,
+    READ_VAULT_LETTERS,
+    READ_SEARCH_SEGMENTS,
+    READ_SEARCH_BLOCK,
+    READ_SEARCH_UPTO,
+    READ_SEARCH_MISSING,
     READ_MAIL_SQL_COUNT
 };
 extern const char *const reader_mail_sql[READ_MAIL_SQL_COUNT];

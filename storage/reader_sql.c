@@ -66,6 +66,19 @@ const char *const reader_mail_sql[READ_MAIL_SQL_COUNT] = {
         "SELECT w.letter, w.generation, w.epoch, w.key, l.uid, l.summary"
         " FROM wrap w INDEXED BY wrap_unadopted CROSS JOIN letter l ON l.id = w.letter"
         " WHERE w.vault = :vault AND w.epoch IS NOT NULL AND w.letter > :after ORDER BY w.letter",
+    /* Columns as in READ_LETTERS, though no mailbox is looked at. */
+    [READ_VAULT_LETTERS] =
+        "SELECT 1, w.letter, 0, 1, 0, 0, l.size + l.prefix_size + w.prefix_size, " LETTER_COLUMNS
+        " FROM wrap w CROSS JOIN letter l ON l.id = w.letter"
+        " WHERE w.letter > :after AND w.vault = :vault ORDER BY w.letter",
+    [READ_SEARCH_SEGMENTS] =
+        "SELECT id, generation, directory FROM search_segment"
+        " WHERE vault = :vault AND directory IS NOT NULL ORDER BY id",
+    [READ_SEARCH_BLOCK] = "SELECT data FROM search_block WHERE id = :id",
+    [READ_SEARCH_UPTO] =
+        "SELECT coalesce(max(upto), 0) FROM search_segment WHERE vault = :vault AND directory IS NOT NULL",
+    [READ_SEARCH_MISSING] =
+        "SELECT count(*) FROM (SELECT 1 FROM wrap WHERE letter > :after AND vault = :vault LIMIT :max)",
 };
 
 const char *const reader_letters_sql[READ_LETTERS_SQL_COUNT] = {

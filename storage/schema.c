@@ -37,7 +37,7 @@ const char *const schema_mail_v1 =
     "CREATE TABLE letter(id INTEGER PRIMARY KEY, uid BLOB NOT NULL CHECK(length(uid) = 16),"
     " size INTEGER NOT NULL, prefix_size INTEGER NOT NULL, chunks INTEGER NOT NULL,"
     " place INTEGER NOT NULL CHECK(place IN (0, 1)), arrival INTEGER NOT NULL, refs INTEGER NOT NULL,"
-    " summary BLOB NOT NULL, search BLOB) STRICT;"
+    " summary BLOB NOT NULL) STRICT;"
     /* Sealed chunks of small letters. id = letter * 65536 + number (65535: the prefix). */
     "CREATE TABLE chunk(id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;"
     /* The public half of the ephemeral pairs of smtp. */
@@ -72,6 +72,13 @@ const char *const schema_mail_v1 =
      * to at one end and swept from the other; result: the reply's body. */
     "CREATE TABLE request(id INTEGER PRIMARY KEY, rid BLOB NOT NULL CHECK(length(rid) = 16),"
     " at INTEGER NOT NULL, result BLOB NOT NULL) STRICT;"
+    /* The search index (docs/search.md): one row is a segment over some letters of a vault; upto: the row id
+     * of its last letter. directory NULL: it is being written. Never the same id twice: blocks are bound to it. */
+    "CREATE TABLE search_segment(id INTEGER PRIMARY KEY AUTOINCREMENT, vault INTEGER NOT NULL REFERENCES vault(id),"
+    " generation INTEGER NOT NULL, upto INTEGER NOT NULL DEFAULT 0, directory BLOB) STRICT;"
+    "CREATE INDEX search_segment_vault ON search_segment(vault);"
+    /* Sealed blocks of segments. id = segment * 65536 + number. */
+    "CREATE TABLE search_block(id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;"
     /* Letters whose wraps are all gone, to be freed in idle turns: a small table, never a scan. */
     "CREATE TABLE garbage(letter INTEGER PRIMARY KEY) STRICT;"
     /* TLS certificates; the key sealed under the server subkey "tls". */

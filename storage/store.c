@@ -33,13 +33,17 @@ static enum err query_one(struct db *d, size_t index, int64_t *out)
     return e;
 }
 
-/* Row ids of letters are never given twice, also not one that only a crashed stage knew. */
+/* Row ids of letters are never given twice, also not one that only a crashed stage or the search index
+ * knew. */
 static enum err find_next_letter(struct store *s)
 {
     int64_t in_mail = 0;
     int64_t staged = 0;
     int64_t chunk = 0;
+    int64_t indexed = 0;
     enum err e = query_one(s->mail, SQL_LETTER_MAX, &in_mail);
+    if (!e)
+        e = query_one(s->mail, SQL_SEARCH_MAX, &indexed);
     if (!e)
         e = query_one(s->letters, SQL_BIG_MAX, &staged);
     if (!e)
@@ -47,7 +51,7 @@ static enum err find_next_letter(struct store *s)
     int64_t most = in_mail > staged ? in_mail : staged;
     if (chunk / 65536 > most)
         most = chunk / 65536;
-    s->next_letter = most + 1;
+    s->next_letter = (most > indexed ? most : indexed) + 1;
     return e;
 }
 

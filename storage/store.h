@@ -188,6 +188,7 @@ enum err store_do_claim_recent(struct store *s, struct store_work *w) MUST_CHECK
 enum err store_do_keyword(struct store *s, struct store_work *w) MUST_CHECK;
 enum err store_do_adopt(struct store *s, struct store_work *w) MUST_CHECK;
 enum err store_do_summary(struct store *s, struct store_work *w) MUST_CHECK;
+enum err store_do_search(struct store *s, struct store_work *w) MUST_CHECK;
 enum err store_do_done(struct store *s, struct store_work *w) MUST_CHECK;
 
 void store_on_stage(struct store *s, struct store_peer *p, struct slice body);
@@ -235,6 +236,11 @@ enum err store_letter_unref(struct store *s, int64_t letter) MUST_CHECK;
 enum err store_owns(struct store *s, uint64_t account, struct slice address) MUST_CHECK;
 /* A UIDVALIDITY larger than every one before. */
 enum err store_new_uidvalidity(struct store *s, uint32_t *out) MUST_CHECK;
+
+/* ERR_NOT_FOUND when the vault is not that account's. */
+enum err store_check_vault(struct store *s, uint64_t account, uint64_t vault) MUST_CHECK;
+/* Takes the search index of the account's vault away. */
+enum err store_search_drop(struct store *s, uint64_t account) MUST_CHECK;
 
 /* Runs one op of admin_ops.h that is the store's, as the control channel or auth asked for it. Text for
  * people and JSON are appended. */

@@ -201,6 +201,8 @@ enum err store_account_remove(struct store_admin *a)
     enum err e = id_arg(a, "account", &id) ? address_of(s, id, &address) : ERR_SYNTAX;
     if (!e)
         e = remove_mailboxes(s, id);
+    if (!e)
+        e = store_search_drop(s, (uint64_t)id);
     if (!e) {
         struct stmt *q = db_use(s->mail, SQL_ALIAS_DELETE_TARGET);
         stmt_bind_text(q, "target", buf_slice(&address));

@@ -16,7 +16,7 @@ static enum err adopt_one(struct store *s, uint64_t vault, uint64_t letter, stru
     return stmt_run(q);
 }
 
-static enum err check_vault_owner(struct store *s, uint64_t account, uint64_t vault)
+enum err store_check_vault(struct store *s, uint64_t account, uint64_t vault)
 {
     struct stmt *q = db_use(s->mail, SQL_VAULT_GET);
     stmt_bind_int(q, "id", (int64_t)vault);
@@ -31,7 +31,7 @@ enum err store_do_adopt(struct store *s, struct store_work *w)
 {
     uint64_t vault = wire_u64(&w->body);
     uint32_t n = wire_u32(&w->body);
-    enum err e = check_vault_owner(s, w->account, vault);
+    enum err e = store_check_vault(s, w->account, vault);
     for (uint32_t i = 0; !e && i < n; i++) {
         uint64_t letter = wire_u64(&w->body);
         struct slice wrap = wire_fixed(&w->body, WRAP_BYTES);

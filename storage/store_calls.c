@@ -154,3 +154,15 @@ uint64_t store_replace_summary(struct store_client *c, uint64_t session, uint64_
     wire_put_bytes(&body, sealed);
     return send_body(c, M_SUMMARY, STORE_REQUEST_CHANGE, &body, fn, ctx);
 }
+
+uint64_t store_search_write(struct store_client *c, const struct store_search *w, store_reply_fn fn, void *ctx)
+{
+    struct buf body = new_body(w->session);
+    wire_put_u8(&body, (uint8_t)w->op);
+    wire_put_u64(&body, w->vault);
+    wire_put_u64(&body, w->segment);
+    wire_put_u64(&body, w->number);
+    wire_put_u64(&body, w->upto);
+    wire_put_bytes(&body, w->sealed);
+    return send_body(c, M_SEARCH, STORE_REQUEST_CHANGE, &body, fn, ctx);
+}

@@ -136,5 +136,19 @@ uint64_t store_adopt(struct store_client *c, uint64_t session, uint64_t vault,
 /* A summary re-made because the stored one was stale or damaged. */
 uint64_t store_replace_summary(struct store_client *c, uint64_t session, uint64_t letter,
     struct slice sealed, store_reply_fn fn, void *ctx);
+/* The search index (storage/search_segment.h): begin makes a segment (value: its id) and forgets what of
+ * this vault was not finished; blocks follow; the end makes it visible, when the vault is indexed as far as
+ * `from` and no further: ERR_EXISTS otherwise. */
+enum store_search_op { STORE_SEARCH_BEGIN, STORE_SEARCH_BLOCK, STORE_SEARCH_END };
+struct store_search {
+    enum store_search_op op;
+    uint64_t session;
+    uint64_t vault;
+    uint64_t segment;
+    uint64_t number;           /* of the block; end: from */
+    uint64_t upto;             /* end: row id of the last letter; begin: generation */
+    struct slice sealed;       /* block; end: directory */
+};
+uint64_t store_search_write(struct store_client *c, const struct store_search *w, store_reply_fn fn, void *ctx);
 
 #endif

@@ -139,6 +139,19 @@ const char *const mail_sql[SQL_MAIL_COUNT] = {
     [SQL_GARBAGE_FIRST] = "SELECT letter FROM garbage ORDER BY letter LIMIT 1",
     [SQL_GARBAGE_DELETE] = "DELETE FROM garbage WHERE letter = :letter",
 
+    [SQL_SEARCH_INSERT] = "INSERT INTO search_segment(vault, generation) VALUES(:vault, :generation)",
+    [SQL_SEARCH_UNFINISHED] = "SELECT id FROM search_segment WHERE vault = :vault AND directory IS NULL LIMIT 1",
+    [SQL_SEARCH_GET] = "SELECT vault FROM search_segment WHERE id = :id AND directory IS NULL",
+    [SQL_SEARCH_UPTO] = ("SELECT coalesce(max(upto), 0) FROM search_segment WHERE vault = :vault"
+        " AND directory IS NOT NULL"),
+    [SQL_SEARCH_FINISH] = "UPDATE search_segment SET directory = :directory, upto = :upto WHERE id = :id",
+    [SQL_SEARCH_OF_ACCOUNT] = ("SELECT g.id FROM vault v JOIN search_segment g ON g.vault = v.id"
+        " WHERE v.account = :account LIMIT 1"),
+    [SQL_SEARCH_DELETE] = "DELETE FROM search_segment WHERE id = :id",
+    [SQL_SEARCH_MAX] = "SELECT coalesce(max(upto), 0) FROM search_segment",
+    [SQL_SEARCH_BLOCK_INSERT] = "INSERT INTO search_block(id, data) VALUES(:id, :data)",
+    [SQL_SEARCH_BLOCK_DELETE] = "DELETE FROM search_block WHERE id BETWEEN :first AND :last",
+
     [SQL_SETTING_LIST] = "SELECT name, value FROM setting ORDER BY name",
     [SQL_SETTING_SET] = ("INSERT INTO setting(name, value) VALUES(:name, :value)"
         " ON CONFLICT(name) DO UPDATE SET value = excluded.value"),

@@ -14,7 +14,8 @@ struct search {
     bool is_extended;
     unsigned returns;
     /* while it runs */
-    enum { SEARCH_BEGIN, SEARCH_ROWS, SEARCH_TELL } phase;
+    enum { SEARCH_BEGIN, SEARCH_SCAN, SEARCH_ROWS, SEARCH_TELL } phase;
+    struct search_index *index; /* owned; NULL: every letter is opened */
     uint32_t next_uid;
     unsigned busy_count;
     uint64_t found;
@@ -78,6 +79,7 @@ static void clear(struct imap_session *s, void *work)
 {
     struct search *w = work;
     (void)s;
+    search_index_close(w->index);
     search_program_clear(&w->program);
     uid_set_clear(&w->all);
     uid_set_clear(&w->saved);
@@ -132,17 +134,39 @@ static void found(struct imap_session *s, struct search *w, const struct mail_ro
     }
 }
 
+static enum err match(struct imap_session *s, struct search *w, struct letter_source *source, uint32_t number,
+    bool *out_match)
+{
+    const struct search_letter l = {source, number, s->selected->recent_from, w->now, w->index};
+    enum search_truth truth = search_program_guess(&w->program, &l);
+    *out_match = truth == SEARCH_YES;
+    if (truth != SEARCH_MUST_OPEN)
+        return ERR_OK;
+    if (!w->index)
+        return search_program_match(&w->program, &l, out_match);
+    /* The cursor goes over rows alone: the few letters that must be opened are opened by themselves. */
+    enum err e = letter_handle_open(imap_reader(s), s->selected->mailbox, source->row.uid, &source->handle);
+    if (e)
+        return e == ERR_NOT_FOUND ? ERR_OK : e;
+    e = search_program_match(&w->program, &l, out_match);
+    struct letter_handle *handle = source->handle;
+    letter_source_clear(source);
+    letter_handle_close(handle);
+    source->handle = NULL;
+    return e;
+}
+
 static enum err look_at(struct imap_session *s, struct search *w, struct letter_source *source, uint32_t number)
 {
-    const struct search_letter l = {source, number, s->selected->recent_from, w->now};
-    bool match = false;
-    enum err e = search_program_match(&w->program, &l, &match);
+    bool is_match = false;
+    const struct mail_row row = source->row;
+    enum err e = match(s, w, source, number, &is_match);
     if (e == ERR_DAMAGED || e == ERR_KEY_MISSING || e == ERR_UNSUPPORTED) {
         w->unread_count++; /* that letter alone cannot answer */
         return ERR_OK;
     }
-    if (!e && match)
-        found(s, w, &source->row, number);
+    if (!e && is_match)
+        found(s, w, &row, number);
     return e;
 }
 
@@ -175,7 +199,8 @@ static enum err rows_piece(struct imap_session *s, struct search *w)
     uint32_t last = view_last_uid(&s->selected->view);
     if (last == 0 || w->next_uid > last)
         return ERR_NOT_FOUND;
-    enum err e = mail_cursor_open(imap_reader(s), s->selected->mailbox, w->next_uid, last, w->program.want, &c);
+    enum err e = mail_cursor_open(imap_reader(s), s->selected->mailbox, w->next_uid, last,
+        w->index ? MAIL_WANT_ROW : w->program.want, &c);
     if (e)
         return e;
     e = rows(s, w, c);
@@ -269,6 +294,15 @@ static void forget_saved(struct imap_session *s, const struct search *w)
         uid_set_clear(&s->saved);
 }
 
+/* Without the index every letter is opened: the same answers, later. */
+static void drop_index(struct search *w)
+{
+    search_index_close(w->index);
+    w->index = NULL;
+    search_program_unask(&w->program);
+    w->phase = SEARCH_ROWS;
+}
+
 static enum imap_step begin(struct imap_session *s, struct search *w)
 {
     if (w->program.bad_charset) {
@@ -287,9 +321,27 @@ static enum imap_step begin(struct imap_session *s, struct search *w)
         return IMAP_STEP_DONE;
     w->now = clock_wall();
     w->next_uid = 1;
-    w->phase = SEARCH_ROWS;
+    w->phase = SEARCH_SCAN;
+    bool may_help = w->program.want != MAIL_WANT_ROW &&
+        settings_bool(s->base.retrieval->settings, "imap.search-index");
+    if (!may_help || search_index_open(imap_reader(s), &w->index) != ERR_OK ||
+        !search_program_ask(&w->program, w->index))
+        drop_index(w);
     if (!w->is_extended)
         buf_put_str(&s->out, "* SEARCH");
+    return IMAP_STEP_AGAIN;
+}
+
+/* Scans the index for as long as a step may last. */
+static enum imap_step scan(struct imap_session *s, struct search *w)
+{
+    enum err e = ERR_OK;
+    while (!e && !imap_slice_is_over(s))
+        e = search_index_step(w->index);
+    if (e == ERR_NOT_FOUND)
+        w->phase = SEARCH_ROWS;
+    else if (e && (e != ERR_AGAIN || ++w->busy_count == SEARCH_BUSY_MAX))
+        drop_index(w);
     return IMAP_STEP_AGAIN;
 }
 
@@ -301,6 +353,8 @@ static enum imap_step step(struct imap_session *s, void *work)
         if (r == IMAP_STEP_DONE)
             return r;
     }
+    if (w->phase == SEARCH_SCAN)
+        return scan(s, w);
     if (w->phase == SEARCH_TELL)
         return tell(s, w);
     enum err e = rows_piece(s, w);

@@ -5,6 +5,8 @@
 
 #include "retrieval/imap/letter_source.h"
 #include "retrieval/imap/sequence_set.h"
+#include "message/tokens.h"
+#include "storage/search_index.h"
 
 #define SEARCH_KEYS_MAX 1000
 #define SEARCH_DEPTH_MAX 50
@@ -25,6 +27,10 @@ struct search_key {
     struct slice name;       /* of a header field, a keyword */
     struct buf needle;       /* owned; folded */
     struct uid_set set;      /* owned */
+    /* Asked of the index; none: it does not know this key. */
+    uint8_t questions[NEEDLE_PIECES_MAX];
+    uint8_t question_count;
+    bool is_exact;           /* yes to the question is yes to the key */
 };
 
 struct search_program {
@@ -39,13 +45,22 @@ struct search_program {
 void search_program_parse(struct imap_cursor *c, struct slice charset, struct search_program *out);
 void search_program_clear(struct search_program *p);
 
+/* Asks the index what it may know of this program; false: nothing. */
+bool search_program_ask(struct search_program *p, struct search_index *index);
+/* The index is not to be used any more. */
+void search_program_unask(struct search_program *p);
+
 /* One letter under the source. */
 struct search_letter {
     struct letter_source *source;
     uint32_t number;
     uint32_t recent_from;
     int64_t now;
+    const struct search_index *index; /* scanned; may be NULL */
 };
+enum search_truth { SEARCH_NO, SEARCH_YES, SEARCH_MUST_OPEN };
+/* What the row and the index say without opening the letter. */
+enum search_truth search_program_guess(const struct search_program *p, const struct search_letter *l);
 /* ERR_OK and *out_match, or why the letter could not be read. */
 enum err search_program_match(const struct search_program *p, const struct search_letter *l, bool *out_match)
     MUST_CHECK;
