@@ -78,7 +78,7 @@ const char *const reader_mail_sql[READ_MAIL_SQL_COUNT] = {
     [READ_SEARCH_UPTO] =
         "SELECT coalesce(max(upto), 0) FROM search_segment WHERE vault = :vault AND directory IS NOT NULL",
     [READ_SEARCH_MISSING] =
-        "SELECT count(*) FROM (SELECT 1 FROM wrap WHERE letter > :after AND vault = :vault LIMIT :max)",
+        "SELECT letter FROM wrap WHERE letter > :after AND vault = :vault LIMIT :max",
 };
 
 const char *const reader_letters_sql[READ_LETTERS_SQL_COUNT] = {

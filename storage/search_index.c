@@ -275,10 +275,11 @@ enum err search_index_missing(struct reader *r, uint32_t max, uint64_t *out_afte
     stmt_bind_int(s, "vault", (int64_t)r->keys->vault);
     stmt_bind_int(s, "after", after);
     stmt_bind_int(s, "max", max);
-    e = reader_first_step(s);
-    uint32_t count = e ? 0 : (uint32_t)stmt_int(s, 0);
+    uint32_t count = 0;
+    for (e = reader_first_step(s); !e; e = stmt_step(s))
+        count++;
     stmt_reset(s);
-    if (e)
+    if (e != ERR_NOT_FOUND)
         return e;
     *out_after = (uint64_t)after;
     *out_count = count;
