@@ -90,32 +90,6 @@ void buf_grew(struct buf *b, size_t n)
     b->n += n;
 }
 
-void buf_put_bytes(struct buf *b, const void *p, size_t n)
-{
-    if (n == 0)
-        return;
-    uint8_t *at = buf_room(b, n);
-    if (!at)
-        return;
-    memcpy(at, p, n);
-    b->n += n;
-}
-
-void buf_put(struct buf *b, struct slice s)
-{
-    buf_put_bytes(b, s.p, s.n);
-}
-
-void buf_put_str(struct buf *b, const char *nul_ended)
-{
-    buf_put(b, slice_str(nul_ended));
-}
-
-void buf_put_byte(struct buf *b, uint8_t c)
-{
-    buf_put_bytes(b, &c, 1);
-}
-
 void buf_put_u64(struct buf *b, uint64_t decimal)
 {
     uint8_t digits[20];

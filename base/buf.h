@@ -7,6 +7,7 @@
 #define BASE_BUF_H
 
 #include <stdarg.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/slice.h"
@@ -32,10 +33,10 @@ enum err buf_error(const struct buf *b) MUST_CHECK;
 /* What is in it; valid until the buffer is next changed. */
 struct slice buf_slice(const struct buf *b);
 
-void buf_put(struct buf *b, struct slice s);
-void buf_put_bytes(struct buf *b, const void *p, size_t n);
-void buf_put_str(struct buf *b, const char *nul_ended);
-void buf_put_byte(struct buf *b, uint8_t c);
+static inline void buf_put(struct buf *b, struct slice s);
+static inline void buf_put_bytes(struct buf *b, const void *p, size_t n);
+static inline void buf_put_str(struct buf *b, const char *nul_ended);
+static inline void buf_put_byte(struct buf *b, uint8_t c);
 void buf_put_u64(struct buf *b, uint64_t decimal);
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Room for n more bytes, which the caller writes before buf_grew(). NULL when over the maximum. */
@@ -43,6 +44,38 @@ uint8_t *buf_room(struct buf *b, size_t n);
 void buf_grew(struct buf *b, size_t n);
 /* Drops the first n bytes; the rest moves to the front. */
 void buf_consume(struct buf *b, size_t n);
+
+/* The hot ones stand here so that they are inlined: a FETCH response is some hundred small puts. There is
+ * room already nearly always; buf_room() is for when there is not. An overflowed buffer has no room. */
+static inline void buf_put_bytes(struct buf *b, const void *p, size_t n)
+{
+    if (n == 0)
+        return;
+    uint8_t *at = !b->overflowed && n <= b->cap - b->n ? b->p + b->n : buf_room(b, n);
+    if (!at)
+        return;
+    memcpy(at, p, n);
+    b->n += n;
+}
+
+static inline void buf_put_byte(struct buf *b, uint8_t c)
+{
+    uint8_t *at = !b->overflowed && b->n < b->cap ? b->p + b->n : buf_room(b, 1);
+    if (!at)
+        return;
+    *at = c;
+    b->n++;
+}
+
+static inline void buf_put(struct buf *b, struct slice s)
+{
+    buf_put_bytes(b, s.p, s.n);
+}
+
+static inline void buf_put_str(struct buf *b, const char *nul_ended)
+{
+    buf_put_bytes(b, nul_ended, strlen(nul_ended));
+}
 
 /* Never NULL: allocation failure ends the process with a log line. */
 void *mem_new(size_t size);          /* zeroed */

@@ -56,17 +56,6 @@ struct wire wire_of(struct slice s)
     return (struct wire){.rest = s};
 }
 
-struct slice wire_fixed(struct wire *w, size_t n)
-{
-    if (w->failed || n > w->rest.n) {
-        w->failed = true;
-        return SLICE_EMPTY;
-    }
-    struct slice s = slice_sub(w->rest, 0, n);
-    w->rest = slice_from(w->rest, n);
-    return s;
-}
-
 static uint64_t number(struct wire *w, size_t n)
 {
     struct slice s = wire_fixed(w, n);
@@ -74,11 +63,6 @@ static uint64_t number(struct wire *w, size_t n)
     for (size_t i = 0; i < s.n; i++)
         v |= (uint64_t)s.p[i] << (8 * i);
     return v;
-}
-
-uint8_t wire_u8(struct wire *w)
-{
-    return (uint8_t)number(w, 1);
 }
 
 uint16_t wire_u16(struct wire *w)
@@ -100,29 +84,6 @@ struct slice wire_bytes(struct wire *w)
 {
     uint32_t n = wire_u32(w);
     return wire_fixed(w, n);
-}
-
-uint64_t wire_varint(struct wire *w)
-{
-    uint64_t v = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-        uint8_t c = wire_u8(w);
-        if (w->failed || (shift == 63 && c > 1))
-            break;
-        v |= (uint64_t)(c & 0x7f) << shift;
-        if (!(c & 0x80))
-            return v;
-    }
-    w->failed = true;
-    return 0;
-}
-
-struct slice wire_short(struct wire *w)
-{
-    uint64_t n = wire_varint(w);
-    if (n > SIZE_MAX)
-        n = SIZE_MAX;
-    return wire_fixed(w, (size_t)n);
 }
 
 void wire_copy(struct wire *w, void *out, size_t n)

@@ -23,15 +23,57 @@ struct wire {
 };
 
 struct wire wire_of(struct slice s);
-uint8_t wire_u8(struct wire *w);
+static inline uint8_t wire_u8(struct wire *w);
 uint16_t wire_u16(struct wire *w);
 uint32_t wire_u32(struct wire *w);
 uint64_t wire_u64(struct wire *w);
 /* Valid as long as the slice read from. Empty after an error. */
 struct slice wire_bytes(struct wire *w);
-struct slice wire_fixed(struct wire *w, size_t n);
-uint64_t wire_varint(struct wire *w);
-struct slice wire_short(struct wire *w);
+static inline struct slice wire_fixed(struct wire *w, size_t n);
+static inline uint64_t wire_varint(struct wire *w);
+static inline struct slice wire_short(struct wire *w);
+
+/* Inlined: a listing decodes a summary of some hundred fields per letter. */
+static inline struct slice wire_fixed(struct wire *w, size_t n)
+{
+    if (w->failed || n > w->rest.n) {
+        w->failed = true;
+        return SLICE_EMPTY;
+    }
+    struct slice s = {w->rest.p, n};
+    w->rest.n -= n;
+    if (n)
+        w->rest.p += n;
+    return s;
+}
+
+static inline uint8_t wire_u8(struct wire *w)
+{
+    struct slice s = wire_fixed(w, 1);
+    return s.n ? s.p[0] : 0;
+}
+
+static inline uint64_t wire_varint(struct wire *w)
+{
+    uint64_t v = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        uint8_t c = wire_u8(w);
+        if (w->failed || (shift == 63 && c > 1))
+            break;
+        v |= (uint64_t)(c & 0x7f) << shift;
+        if (!(c & 0x80))
+            return v;
+    }
+    w->failed = true;
+    return 0;
+}
+
+static inline struct slice wire_short(struct wire *w)
+{
+    uint64_t n = wire_varint(w);
+    return wire_fixed(w, n > SIZE_MAX ? SIZE_MAX : (size_t)n);
+}
+
 /* Copies exactly n bytes; zeroes out after an error. */
 void wire_copy(struct wire *w, void *out, size_t n);
 /* No error, and nothing is left. */

@@ -52,8 +52,36 @@ static void put_literal(struct buf *out, struct slice s)
             out->p[at] = ' ';
 }
 
+/* Whether all stands in quotes as it is: ASCII without NUL, CR, LF, quote and backslash. Looks at every
+ * byte, so that the compiler can take many at a time. */
+static bool is_plain(struct slice s)
+{
+    uint8_t odd = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        uint8_t b = s.p[i];
+        odd |= (uint8_t)((b >= 0x80) | (b == 0) | (b == '"') | (b == '\\') | (b == '\r') | (b == '\n'));
+    }
+    return odd == 0;
+}
+
+/* Nearly every string is plain. False: it is not, nothing is written. */
+static bool put_plain(struct buf *out, struct slice s)
+{
+    uint8_t *at = s.n <= QUOTED_MAX && is_plain(s) ? buf_room(out, s.n + 2) : NULL;
+    if (!at)
+        return false;
+    at[0] = '"';
+    if (s.n)
+        memcpy(at + 1, s.p, s.n);
+    at[s.n + 1] = '"';
+    out->n += s.n + 2;
+    return true;
+}
+
 void imap_put_string(struct buf *out, struct slice s, bool has_utf8)
 {
+    if (put_plain(out, s))
+        return;
     if (is_quotable(s, has_utf8))
         put_quoted(out, s);
     else
