@@ -69,7 +69,9 @@ void smtp_data_take(struct smtp_session *s, struct slice piece)
     t->size_bytes += piece.n;
     if (t->size_bytes > s->server->config.max_size_bytes)
         smtp_transaction_refuse(t, REPLY_TOO_BIG);
-    if (t->letter != NULL)
+    if (s->login_session != 0)
+        smtp_submission_take(s, piece);
+    else if (t->letter != NULL)
         letter_writer_feed(t->letter, piece);
 }
 
@@ -105,7 +107,7 @@ static void log_letter(const struct smtp_session *s, const char *event, const ch
         LF_U("size", t->size_bytes), LF("tls", stream_tls_description(s->stream)), LF("why", why));
 }
 
-static enum smtp_step refuse(struct smtp_session *s, enum smtp_reply_name why)
+enum smtp_step smtp_data_refuse(struct smtp_session *s, enum smtp_reply_name why)
 {
     log_letter(s, "refused", smtp_reply_get(why)->text);
     smtp_session_end_transaction(s);
@@ -125,7 +127,7 @@ static void answer_delivery(struct smtp_session *s, uint64_t id, enum err e)
         smtp_session_reply_with(s, REPLY_STORED, buf_slice(&text));
         buf_clear(&text);
     } else {
-        step = refuse(s, smtp_reply_of_error(e));
+        step = smtp_data_refuse(s, smtp_reply_of_error(e));
     }
     smtp_session_continue(s, step);
 }
@@ -159,6 +161,7 @@ static void put_trace(const struct smtp_session *s, struct buf *out)
         .recipient = t->recipient_count == 1 ? buf_slice(&t->recipient) : SLICE_EMPTY,
         .is_extended = s->is_extended,
         .is_submission = s->login_session != 0,
+        .hides_client = s->login_session != 0 && !s->server->config.shows_client,
         .is_utf8 = t->is_utf8,
         .wall = clock_wall(),
     };
@@ -179,7 +182,7 @@ static void submit(struct smtp_session *s, struct delivery *d, struct slice pref
         t->foreign_count > 0 ? &outbound : NULL, on_stored, d);
 }
 
-static enum smtp_step deliver(struct smtp_session *s)
+enum smtp_step smtp_data_deliver(struct smtp_session *s)
 {
     struct smtp_transaction *t = &s->transaction;
     struct buf *prefix = &s->server->line;
@@ -202,12 +205,14 @@ enum smtp_step smtp_data_end(struct smtp_session *s)
     struct smtp_transaction *t = &s->transaction;
     smtp_session_set_state(s, SMTP_STATE_RCPT); /* no text any more; the answer leads to READY */
     stream_set_input_max(s->stream, SMTP_INPUT_COMMAND);
+    if (s->login_session != 0)
+        smtp_submission_end_header(s);
     if (t->refusal != REPLY_OK)
-        return refuse(s, t->refusal);
+        return smtp_data_refuse(s, t->refusal);
     const struct summary *summary = letter_writer_finish(t->letter);
     if (summary->received_count > SMTP_RECEIVED_MAX)
-        return refuse(s, REPLY_MAIL_LOOP);
-    return deliver(s);
+        return smtp_data_refuse(s, REPLY_MAIL_LOOP);
+    return s->login_session != 0 ? smtp_submission_check(s, summary) : smtp_data_deliver(s);
 }
 
 enum smtp_step smtp_data_run(struct smtp_session *s, bool *out_wants_input)

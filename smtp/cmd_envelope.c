@@ -40,6 +40,8 @@ static enum smtp_step accept_sender(struct smtp_session *s)
 {
     const struct smtp_mail_argument *m = &s->pending_mail;
     smtp_transaction_begin(&s->transaction, as_written(s, &m->sender), m->is_utf8);
+    if (smtp_session_is_submission(s) && !m->is_null)
+        buf_put(&s->transaction.sender, buf_slice(&s->canonical));
     smtp_session_set_state(s, SMTP_STATE_MAIL);
     return answer(s, REPLY_SENDER_OK);
 }

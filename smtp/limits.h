@@ -34,6 +34,10 @@
 #define SMTP_INPUT_COMMAND (16u * 1024)
 #define SMTP_INPUT_DATA (64u * 1024)
 #define SMTP_AUTH_FAILURES_MAX 3
+/* The header of a letter that is submitted, which is held until it is whole; and addresses in its From
+ * and Sender. */
+#define SMTP_HEADER_MAX (256u * 1024)
+#define SMTP_FROM_MAX 16
 #define SMTP_RECEIVED_MAX 100 /* RFC 5321 section 6.3: at least 100 */
 #define SMTP_PARAMETERS_MAX 16
 #define SMTP_TARGETS_MAX 10000

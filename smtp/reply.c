@@ -75,6 +75,9 @@ static const struct smtp_reply replies[REPLY_COUNT] = {
         "The letter has a CR or LF that stands alone, or a NUL; lines must end with CR LF"},
     [REPLY_TOO_BIG] = {552, "5.3.4", "The letter is larger than is taken here"},
     [REPLY_MAIL_LOOP] = {554, "5.4.6", "The letter has passed too many servers: a mail loop"},
+    [REPLY_HEADER_TOO_BIG] = {552, "5.3.4", "The header of the letter is too large"},
+    [REPLY_FROM_TWICE] = {550, "5.6.0", "A letter has one From field, with few addresses"},
+    [REPLY_FROM_NOT_YOURS] = {550, "5.7.1", "An address in From or Sender is not one of your account's"},
     [REPLY_REFUSED] = {554, "5.3.0", "The letter cannot be stored"},
 };
 

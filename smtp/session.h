@@ -132,6 +132,14 @@ bool smtp_data_begin(struct smtp_session *s);
 void smtp_data_take(struct smtp_session *s, struct slice piece);
 /* The text has ended: refuses or delivers. */
 enum smtp_step smtp_data_end(struct smtp_session *s);
+enum smtp_step smtp_data_refuse(struct smtp_session *s, enum smtp_reply_name why);
+enum smtp_step smtp_data_deliver(struct smtp_session *s);
+/* submission.c: text of a letter that is submitted, its header completed on the way. */
+void smtp_submission_take(struct smtp_session *s, struct slice piece);
+/* The text has ended; perhaps within its header. */
+void smtp_submission_end_header(struct smtp_session *s);
+/* Delivers, or refuses, when the addresses of From and Sender have been looked at. */
+enum smtp_step smtp_submission_check(struct smtp_session *s, const struct summary *summary);
 /* Takes what input there is of a letter. STEP_DONE: the text has ended and was answered. STEP_WAIT: more
  * must come, or the store; *out_wants_input tells which. */
 enum smtp_step smtp_data_run(struct smtp_session *s, bool *out_wants_input);

@@ -43,7 +43,7 @@ void trace_put(struct buf *out, const struct trace *t)
     buf_put_str(out, ">\r\nReceived: ");
     /* Deviation: RFC 5321 section 4.4 wants a From clause; on submission it would tell the world where
      * our users are (section 7.6 speaks of that). */
-    if (!t->is_submission) {
+    if (!t->hides_client) {
         buf_put_str(out, "from ");
         put_sanitised(out, t->hello);
         put_peer(out, t->peer);

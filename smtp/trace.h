@@ -15,7 +15,8 @@ struct trace {
     struct slice tls;           /* description, or empty */
     struct slice recipient;     /* empty when there are several: who got it is not the others' matter */
     bool is_extended;           /* EHLO */
-    bool is_submission;         /* logged in: the client's name and address are not told */
+    bool is_submission;         /* logged in */
+    bool hides_client;          /* its name and address are not told */
     bool is_utf8;
     int64_t wall;
 };

@@ -15,6 +15,8 @@ void smtp_transaction_init(struct smtp_transaction *t)
     buf_init(&t->reverse_path, ADDRESS_MAX);
     buf_init(&t->recipient, ADDRESS_MAX);
     buf_init(&t->foreign, (size_t)QUEUE_RECIPIENTS_MAX * (2 * ADDRESS_MAX + 16));
+    buf_init(&t->sender, 2 * ADDRESS_MAX);
+    submit_header_init(&t->header);
 }
 
 void smtp_transaction_reset(struct smtp_transaction *t)
@@ -35,6 +37,12 @@ void smtp_transaction_reset(struct smtp_transaction *t)
     t->size_bytes = 0;
     buf_reset(&t->reverse_path);
     buf_reset(&t->recipient);
+    buf_reset(&t->sender);
+    submit_header_clear(&t->header);
+    submit_header_init(&t->header);
+    t->has_header = false;
+    t->summary = NULL;
+    t->from_checked = 0;
     if (t->target_cap > TARGETS_KEPT) {
         free(t->targets);
         t->targets = NULL;
@@ -48,6 +56,8 @@ void smtp_transaction_clear(struct smtp_transaction *t)
     buf_clear(&t->reverse_path);
     buf_clear(&t->recipient);
     buf_clear(&t->foreign);
+    buf_clear(&t->sender);
+    submit_header_clear(&t->header);
     free(t->targets);
     t->targets = NULL;
     t->target_cap = 0;

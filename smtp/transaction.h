@@ -5,11 +5,13 @@
 
 #include "smtp/data_reader.h"
 #include "smtp/reply.h"
+#include "smtp/submit_header.h"
 #include "storage/letter_writer.h"
 
 struct smtp_transaction {
     uint64_t id;                   /* random; told to the sender and in Received */
     struct buf reverse_path;       /* owned; as written, without "<" ">" */
+    struct buf sender;             /* owned; canonical, of a submission; known to be the account's */
     bool is_utf8;                  /* SMTPUTF8 was said */
     uint32_t recipient_count;      /* accepted */
     struct buf recipient;          /* owned; the first, as written, for Received */
@@ -21,6 +23,10 @@ struct smtp_transaction {
     /* while the letter comes in */
     struct letter_writer *letter;  /* owned; NULL once it is refused */
     struct data_reader reader;
+    struct submit_header header;   /* submission; while !has_header */
+    bool has_header;
+    const struct summary *summary; /* of `letter`, while From is looked at */
+    uint32_t from_checked;
     enum smtp_reply_name refusal;  /* REPLY_OK while all is well */
     uint64_t started_ms;
     uint64_t received_bytes;       /* as they came */

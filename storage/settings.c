@@ -58,6 +58,10 @@ const struct setting_info setting_infos[] = {
     {"smtp.processes", SETTING_NUMBER, "1", "Processes that take SMTP connections.", 1, 8, NULL},
     {"smtp.unlimited-networks", SETTING_NETWORKS, "127.0.0.0/8 ::1/128",
         "Networks to which smtp.max-per-network does not apply.", 0, 0, NULL},
+    {"submission.bcc", SETTING_CHOICE, "remove",
+        "What becomes of Bcc in a letter that is submitted.", 0, 0, "remove keep"},
+    {"submission.show-client", SETTING_BOOL, "no",
+        "Whether Received tells the address of a client that submits.", 0, 0, NULL},
 };
 /* clang-format on */
 const size_t setting_info_count = sizeof setting_infos / sizeof setting_infos[0];

@@ -131,7 +131,7 @@ static void the_trace_says_who_and_how(void **state)
     t.is_extended = false;
     expect_trace(&t, "Return-Path: <>\r\nReceived: from evil??X:??y?? ([IPv6:2001:db8::1])\r\n"
                      "\tby mail.example.test with SMTP id 0123; Thu, 01 Jan 1970 00:00:00 +0000\r\n");
-    t.is_utf8 = t.is_submission = true;
+    t.is_utf8 = t.is_submission = t.hides_client = true;
     t.tls = SLICE("T");
     expect_trace(&t, "Return-Path: <>\r\nReceived: by mail.example.test with UTF8SMTPSA id 0123\r\n"
                      "\t(T); Thu, 01 Jan 1970 00:00:00 +0000\r\n");
