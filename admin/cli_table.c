@@ -12,6 +12,7 @@ const struct command *const cli_commands[] = {
     &cmd_queue_list, &cmd_queue_show, &cmd_queue_retry, &cmd_queue_hold, &cmd_queue_release, &cmd_queue_drop,
     &cmd_config_get, &cmd_config_set, &cmd_config_list, &cmd_config_export, &cmd_config_import,
     &cmd_cert_set, &cmd_cert_show,
+    &cmd_why_blocked, &cmd_unblock,
     &cmd_import, &cmd_export,
     &cmd_backup, &cmd_restore, &cmd_verify, &cmd_version, &cmd_help,
 };

@@ -29,6 +29,8 @@
  *                                                          {"app_password","label","scopes"}
  *   app-password.list      address                         [{"label","scopes","created","last_used"}]
  *   app-password.revoke    address, label
+ *   login.why              name (address or IP)            {"address" or "network","failures","refused"[,"until"]}
+ *   login.unblock          name                            {"forgotten": true or false}
  *
  *   session.open           address, password               an IMAP session in the name of the account, for
  *                                                          the command line: its descriptor comes with the

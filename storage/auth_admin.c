@@ -20,6 +20,8 @@ static const struct admin_op ops[] = {
     {"app-password.add", true, admin_app_add},
     {"app-password.list", true, admin_app_list},
     {"app-password.revoke", true, admin_app_revoke},
+    {"login.why", false, admin_login_why},
+    {"login.unblock", false, admin_login_unblock},
 };
 
 static void job_free(struct admin_job *j)

@@ -63,6 +63,8 @@ void admin_user_disable(struct admin_job *j);
 void admin_user_enable(struct admin_job *j);
 void admin_user_list(struct admin_job *j);
 void admin_user_show(struct admin_job *j);
+void admin_login_why(struct admin_job *j);
+void admin_login_unblock(struct admin_job *j);
 void admin_app_add(struct admin_job *j);
 void admin_app_list(struct admin_job *j);
 void admin_app_revoke(struct admin_job *j);

@@ -42,27 +42,26 @@ static size_t count_of_network(const struct auth *a, uint64_t network)
     return n;
 }
 
-static bool may_wait(struct auth *a, uint64_t network)
+static bool may_wait(struct auth *a, uint64_t network, bool is_known)
 {
     if (network == 0)
         return true;
     if (a->hash_count >= LOGIN_QUEUE_MAX)
         return false;
-    return login_brake_is_known(a->brake, network) ||
-        count_of_network(a, network) < LOGIN_QUEUE_NETWORK_MAX;
+    return is_known || count_of_network(a, network) < LOGIN_QUEUE_NETWORK_MAX;
 }
 
 enum err auth_hash(struct auth *a, const struct hash_order *order, hash_done_fn fn, void *ctx,
     struct hash_job **out)
 {
-    if (!may_wait(a, order->network) || order->password.n > PASSWORD_BYTES_MAX)
+    if (!may_wait(a, order->network, order->is_known) || order->password.n > PASSWORD_BYTES_MAX)
         return ERR_LIMIT;
     uint8_t *password = secret_new(order->password.n);
     if (!password)
         return ERR_LIMIT;
     struct hash_job *j = mem_new(sizeof *j);
     *j = (struct hash_job){.fn = fn, .ctx = ctx, .req = ++a->next_request, .network = order->network,
-        .is_known = order->network == 0 || login_brake_is_known(a->brake, order->network),
+        .is_known = order->network == 0 || order->is_known,
         .opslimit = order->opslimit, .memlimit = order->memlimit, .password = password,
         .password_n = order->password.n};
     memcpy(j->salt, order->salt, sizeof j->salt);

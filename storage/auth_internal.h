@@ -47,6 +47,7 @@ struct auth {
     struct credentials *credentials;  /* owned, as all below */
     struct proof_cache *proofs;
     struct login_brake *brake;
+    struct timer *guard_timer;
     struct auth_peer *peers;
     struct auth_peer *store;          /* one of peers, or NULL */
     struct attempt *attempts;
@@ -72,6 +73,7 @@ void auth_send(struct auth_peer *to, uint16_t type, const struct buf *body, cons
 typedef void (*hash_done_fn)(void *ctx, enum err err, const uint8_t *ph);
 struct hash_order {
     uint64_t network;                 /* 0: the administrator's, which waits for nobody */
+    bool is_known;                    /* the account has logged in from there */
     struct slice password;            /* copied into locked memory */
     const uint8_t *salt;
     uint64_t opslimit;
@@ -86,6 +88,26 @@ void auth_hash_on_reply(struct auth *a, struct auth_peer *worker, struct slice b
 void auth_hash_on_worker_gone(struct auth *a, struct auth_peer *worker);
 /* Gives work to whoever is idle. */
 void auth_hash_dispatch(struct auth *a);
+
+/* ---- auth_guard.c ---- */
+/* What an attempt is counted under. */
+struct auth_guard {
+    uint8_t network[BRAKE_KEY_BYTES];
+    uint8_t name[BRAKE_KEY_BYTES];
+    uint8_t pair[BRAKE_KEY_BYTES];
+    bool has_network;
+    bool is_trusted;                  /* login.trusted, or no network */
+    int64_t known_at;                 /* when this name last logged in from this network; 0: never */
+};
+void auth_guard_start(struct auth *a);
+void auth_guard_stop(struct auth *a);
+void auth_guard_flush(struct auth *a);
+void auth_guard_init(struct auth *a, struct auth_guard *g, const char *peer, const char *name);
+bool auth_guard_bars_network(struct auth *a, const struct auth_guard *g);
+bool auth_guard_bars_name(struct auth *a, const struct auth_guard *g);
+/* Counts; how long the answer shall wait, in ms. */
+uint64_t auth_guard_failed(struct auth *a, const struct auth_guard *g);
+void auth_guard_passed(struct auth *a, const struct auth_guard *g);
 
 /* ---- auth_login.c ---- */
 enum err auth_login_begin(struct auth *a, struct auth_peer *from, struct slice body) MUST_CHECK;

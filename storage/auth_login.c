@@ -27,7 +27,8 @@ struct attempt {
     uint64_t number;                     /* ours, towards the store */
     enum login_protocol protocol;
     bool is_secure;
-    uint64_t network;
+    uint64_t network;                    /* for the queue of hashes */
+    struct auth_guard guard;
     char peer[64];
     char tag[128];
     char address[CREDENTIAL_ADDRESS_BYTES];   /* canonical */
@@ -123,7 +124,7 @@ static void attempt_fail(struct attempt *t, enum err e)
 /* The credential did not prove: the answer waits as long as the brake says. */
 static void attempt_refuse(struct attempt *t, enum err e)
 {
-    uint64_t delay = login_brake_note_failure(t->auth->brake, t->network, clock_mono_ms());
+    uint64_t delay = auth_guard_failed(t->auth, &t->guard);
     password_wipe(t);
     if (delay == 0) {
         attempt_fail(t, e);
@@ -195,7 +196,11 @@ static void attempt_admit(struct attempt *t)
 {
     struct auth *a = t->auth;
     password_wipe(t);
-    if (t->account.state == ACCOUNT_DISABLED) {
+    if (auth_guard_bars_name(a, &t->guard)) {
+        log_event(LOG_WARNING, "login-barred", LF("user", t->address), LF("peer", t->peer),
+            LF("meaning", "right, but after too many failures and from a network that is new to it"));
+        attempt_refuse(t, ERR_BAD_CREDENTIALS);
+    } else if (t->account.state == ACCOUNT_DISABLED) {
         attempt_refuse(t, ERR_DISABLED);
     } else if (t->account.state != ACCOUNT_ACTIVE) {
         attempt_refuse(t, ERR_BAD_CREDENTIALS);
@@ -204,7 +209,7 @@ static void attempt_admit(struct attempt *t)
     } else if (a->sessions.count >= AUTH_SESSIONS_MAX) {
         attempt_fail(t, ERR_LIMIT);
     } else {
-        login_brake_note_success(a->brake, t->network, clock_mono_ms());
+        auth_guard_passed(a, &t->guard);
         credentials_touch(a->credentials, &t->credential);
         attempt_open(t);
     }
@@ -304,7 +309,7 @@ static void judge_password(struct attempt *t)
     if (judge_remembered(t))
         return;
     fake_salt(t->auth, t->address, salt);
-    struct hash_order order = {.network = t->network ? t->network : 1,
+    struct hash_order order = {.network = t->network, .is_known = t->guard.known_at != 0,
         .password = slice_of(t->password, t->password_n),
         .salt = t->is_known ? t->credential.salt : salt,
         .opslimit = t->is_known ? t->credential.opslimit : ARGON2ID_OPSLIMIT,
@@ -435,9 +440,14 @@ enum err auth_login_begin(struct auth *a, struct auth_peer *from, struct slice b
         attempt_free(t);
         return ERR_SYNTAX;
     }
-    t->network = login_brake_network(a->brake, t->peer);
     t->is_address = canonical_name(user, t->address);
-    judge(t);
+    auth_guard_init(a, &t->guard, t->peer, t->address);
+    memcpy(&t->network, t->guard.network, sizeof t->network);
+    t->network |= 1;
+    if (auth_guard_bars_network(a, &t->guard))
+        attempt_refuse(t, ERR_BAD_CREDENTIALS);
+    else
+        judge(t);
     return ERR_OK;
 }
 

@@ -214,7 +214,7 @@ static enum err start(struct role_context *c)
     a->role = c;
     a->credentials = credentials;
     a->proofs = proof_cache_new();
-    a->brake = login_brake_new();
+    auth_guard_start(a);
     a->sweep = timer_new(c->loop, sweep, a);
     timer_start(a->sweep, SWEEP_MS);
     c->state = a;
@@ -231,7 +231,7 @@ static void on_stop(struct role_context *c)
     auth_session_clear(a);
     timer_free(a->sweep);
     proof_cache_free(a->proofs);
-    login_brake_free(a->brake);
+    auth_guard_stop(a);
     credentials_close(a->credentials);
     free(a);
     c->state = NULL;

@@ -1,32 +1,14 @@
 /* The credential database; see credentials.h. Rows are read into structs at once and no statement
  * stays open between calls. */
-#include "storage/credentials.h"
+#include "storage/credentials_internal.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "storage/db.h"
 #include "storage/schema.h"
 
 #define CREDENTIALS_PAGE_BYTES 4096
 #define CREDENTIALS_CACHE_KIB 512
-
-enum {
-    SQL_ACCOUNT_BY_ADDRESS,
-    SQL_ACCOUNT_ALL,
-    SQL_ACCOUNT_ADD,
-    SQL_ACCOUNT_STATE,
-    SQL_ACCOUNT_REMOVE,
-    SQL_CREDENTIAL_OF,
-    SQL_CREDENTIAL_COUNT,
-    SQL_CREDENTIAL_ADD,
-    SQL_CREDENTIAL_REMOVE,
-    SQL_CREDENTIAL_REMOVE_ALL,
-    SQL_CREDENTIAL_TOUCH,
-    SQL_SCRAM_OF,
-    SQL_SCRAM_ADD,
-    SQL_COUNT
-};
 
 #define ACCOUNT_COLUMNS "id, address, state, app_salt, vault, generation, public_key, created"
 #define CREDENTIAL_COLUMNS \
@@ -54,10 +36,13 @@ static const char *const sqls[SQL_COUNT] = {
     [SQL_SCRAM_ADD] = ("INSERT INTO scram(credential, form, stored_key, server_key, wrap)"
         " VALUES((SELECT id FROM credential WHERE account = :account AND kind = :kind AND label = :label),"
         " :form, :stored_key, :server_key, :wrap)"),
-};
-
-struct credentials {
-    struct db *db;
+    [SQL_GUARD_ALL] = "SELECT kind, key, failures, at, refused_until FROM guard",
+    [SQL_GUARD_PUT] = ("INSERT OR REPLACE INTO guard(kind, key, failures, at, refused_until)"
+        " VALUES(:kind, :key, :failures, :at, :refused_until)"),
+    [SQL_GUARD_REMOVE] = "DELETE FROM guard WHERE kind = :kind AND key = :key",
+    [SQL_KNOWN_GET] = "SELECT at FROM known WHERE key = :key",
+    [SQL_KNOWN_PUT] = "INSERT OR REPLACE INTO known(key, at) VALUES(:key, :at)",
+    [SQL_KNOWN_SWEEP] = "DELETE FROM known WHERE at < :before",
 };
 
 enum err credentials_open(const char *folder, struct credentials **out)
@@ -311,9 +296,7 @@ enum err credentials_find_scram(struct credentials *c, uint64_t account, struct 
 
 /* ---- changes ---- */
 
-/* Ends a transaction: commits when all went well, else undoes it. The WAL is copied back at once: what
- * was deleted shall not linger, and this database is small. */
-static enum err finish(struct credentials *c, enum err e)
+enum err credentials_finish(struct credentials *c, enum err e)
 {
     int remaining;
     if (!e)
@@ -377,7 +360,7 @@ enum err credentials_add_account(struct credentials *c, const struct credential_
     e = insert_account(c, a);
     for (size_t i = 0; i < n && !e; i++)
         e = insert_credential(c, &list[i]);
-    return finish(c, e);
+    return credentials_finish(c, e);
 }
 
 /* A statement of one row, alone in its transaction. ERR_NOT_FOUND when it changed none. */
@@ -389,7 +372,7 @@ static enum err run_alone(struct credentials *c, struct stmt *s)
     e = stmt_run(s);
     if (!e && db_changes(c->db) == 0)
         e = ERR_NOT_FOUND;
-    return finish(c, e);
+    return credentials_finish(c, e);
 }
 
 enum err credentials_set_state(struct credentials *c, uint64_t account, enum account_state state)
@@ -413,7 +396,7 @@ enum err credentials_remove_account(struct credentials *c, uint64_t account)
         stmt_bind_int(s, "id", (int64_t)account);
         e = stmt_run(s);
     }
-    return finish(c, e);
+    return credentials_finish(c, e);
 }
 
 static enum err check_count(struct credentials *c, uint64_t account)
@@ -435,7 +418,7 @@ enum err credentials_add(struct credentials *c, const struct credential *k)
     e = check_count(c, k->account);
     if (!e)
         e = insert_credential(c, k);
-    return finish(c, e);
+    return credentials_finish(c, e);
 }
 
 static enum err insert_form(struct credentials *c, const struct credential *k, int form,
@@ -464,7 +447,7 @@ enum err credentials_add_app(struct credentials *c, const struct credential *k,
         e = insert_credential(c, k);
     for (int i = 0; i < CREDENTIAL_FORMS && !e; i++)
         e = insert_form(c, k, i, &forms[i]);
-    return finish(c, e);
+    return credentials_finish(c, e);
 }
 
 enum err credentials_replace(struct credentials *c, const struct credential *list, size_t n)
@@ -477,7 +460,7 @@ enum err credentials_replace(struct credentials *c, const struct credential *lis
         if (!e)
             e = insert_credential(c, &list[i]);
     }
-    return finish(c, e);
+    return credentials_finish(c, e);
 }
 
 enum err credentials_remove(struct credentials *c, uint64_t account, enum credential_kind kind,

@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "storage/credential_keys.h"
+#include "storage/login_brake.h"
 #include "storage/messages.h"
 #include "storage/scram.h"
 
@@ -97,6 +98,18 @@ enum err credentials_replace(struct credentials *c, const struct credential *lis
 /* ERR_NOT_FOUND. */
 enum err credentials_remove(struct credentials *c, uint64_t account, enum credential_kind kind,
     struct slice label) MUST_CHECK;
+/* ---- the brake on guessing (credentials_guard.c) ---- */
+
+/* Puts all that was kept into the brake, and forgets networks that were not heard of for long. */
+enum err credentials_guard_load(struct credentials *c, struct login_brake *b) MUST_CHECK;
+/* Keeps entries of one kind, in one commit; those that say nothing any more go. */
+enum err credentials_guard_save(struct credentials *c, enum brake_kind kind, const struct brake_entry *list,
+    size_t n) MUST_CHECK;
+/* When the pair last logged in properly; 0: never, or nobody knows. */
+int64_t credentials_known_at(struct credentials *c, const uint8_t pair[BRAKE_KEY_BYTES]);
+enum err credentials_note_known(struct credentials *c, const uint8_t pair[BRAKE_KEY_BYTES], int64_t now)
+    MUST_CHECK;
+
 /* Notes that it was used now, when the last note is old. */
 void credentials_touch(struct credentials *c, const struct credential *k);
 

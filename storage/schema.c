@@ -134,4 +134,10 @@ const char *const schema_credentials_v1 =
     " form INTEGER NOT NULL CHECK(form IN (0, 1)),"
     " stored_key BLOB NOT NULL CHECK(length(stored_key) = 32),"
     " server_key BLOB NOT NULL CHECK(length(server_key) = 32), wrap BLOB, PRIMARY KEY(credential, form))"
-    " STRICT, WITHOUT ROWID;";
+    " STRICT, WITHOUT ROWID;"
+    /* Failed logins (login_brake.h): kind 1 a network, 2 a name; key: a keyed hash of it. */
+    "CREATE TABLE guard(kind INTEGER NOT NULL CHECK(kind IN (1, 2)), key BLOB NOT NULL CHECK(length(key) = 16),"
+    " failures INTEGER NOT NULL, at INTEGER NOT NULL, refused_until INTEGER NOT NULL, PRIMARY KEY(kind, key))"
+    " STRICT, WITHOUT ROWID;"
+    /* An account and a network that it logged in from: a keyed hash of both. */
+    "CREATE TABLE known(key BLOB PRIMARY KEY CHECK(length(key) = 16), at INTEGER NOT NULL) STRICT, WITHOUT ROWID;";

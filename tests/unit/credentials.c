@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/secret.h"
 #include "storage/admin_ops.h"
 #include "storage/credentials.h"
@@ -372,28 +373,92 @@ static void a_remembered_proof_needs_the_password_and_ends(void **state)
     proof_cache_free(p);
 }
 
-static void the_brake_grows_forgives_and_spares_known_networks(void **state)
+static void key_of(const struct login_brake *b, enum brake_kind kind, const char *name,
+    uint8_t out[BRAKE_KEY_BYTES])
 {
-    struct login_brake *b = login_brake_new();
-    uint64_t n = login_brake_network(b, "192.0.2.7");
+    login_brake_key(b, kind, name, out);
+}
+
+static void networks_are_named_as_they_are_counted(void **state)
+{
+    static const char *const cases[][2] = {{"192.0.2.7", "192.0.2.0/24"}, {"::ffff:192.0.2.9", "192.0.2.0/24"},
+        {"2001:db8::1:2:3:4", "2001:db8::/64"}, {"2001:db8:0:1::", "2001:db8:0:1::/64"}};
+    char network[64];
     (void)state;
-    assert_int_equal(n, login_brake_network(b, "192.0.2.200"));
-    assert_int_equal(n, login_brake_network(b, "::ffff:192.0.2.9"));
-    assert_int_not_equal(n, login_brake_network(b, "192.0.3.7"));
-    assert_int_equal(login_brake_network(b, "2001:db8::1"), login_brake_network(b, "2001:db8::2"));
-    assert_int_equal(login_brake_network(b, ""), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_true(login_brake_network(cases[i][0], network));
+        assert_string_equal(network, cases[i][1]);
+    }
+    assert_false(login_brake_network("", network));
+    assert_false(login_brake_network("host", network));
+}
+
+static void the_brake_slows_refuses_and_forgets(void **state)
+{
+    static const uint8_t secret[32] = {1};
+    struct login_brake *b = login_brake_new(secret);
+    uint8_t n[BRAKE_KEY_BYTES], name[BRAKE_KEY_BYTES];
+    struct brake_entry e;
+    (void)state;
+    key_of(b, BRAKE_NETWORK, "192.0.2.0/24", n);
+    key_of(b, BRAKE_NAME, "192.0.2.0/24", name);
+    assert_memory_not_equal(n, name, sizeof n);
     for (int i = 0; i < BRAKE_FREE_FAILURES; i++)
-        assert_int_equal(login_brake_note_failure(b, n, 1000), 0);
-    assert_int_equal(login_brake_note_failure(b, n, 1000), BRAKE_STEP_MS);
-    assert_int_equal(login_brake_note_failure(b, n, 1000), 2 * BRAKE_STEP_MS);
-    for (int i = 0; i < 100; i++)
-        assert_true(login_brake_note_failure(b, n, 1000) <= BRAKE_DELAY_MAX_MS);
-    assert_int_equal(login_brake_note_failure(b, n, 1000), BRAKE_DELAY_MAX_MS);
-    assert_int_equal(login_brake_note_failure(b, n, 1000 + 20 * BRAKE_FORGET_MS), 0);
-    login_brake_note_success(b, n, 1000);
-    for (int i = 0; i < 100; i++)
-        assert_int_equal(login_brake_note_failure(b, n, 2000), 0);
-    assert_true(login_brake_is_known(b, n));
+        assert_int_equal(login_brake_note_failure(b, BRAKE_NETWORK, n, 1000), 0);
+    assert_int_equal(login_brake_note_failure(b, BRAKE_NETWORK, n, 1000), BRAKE_STEP_MS);
+    assert_int_equal(login_brake_note_failure(b, BRAKE_NETWORK, n, 1000), 2 * BRAKE_STEP_MS);
+    for (int i = BRAKE_FREE_FAILURES + 2; i < BRAKE_NETWORK_FAILURES - 1; i++)
+        assert_true(login_brake_note_failure(b, BRAKE_NETWORK, n, 1000) <= BRAKE_DELAY_MAX_MS);
+    assert_false(login_brake_refuses(b, BRAKE_NETWORK, n, 1000));
+    assert_int_equal(login_brake_note_failure(b, BRAKE_NETWORK, n, 1000), BRAKE_DELAY_MAX_MS);
+    assert_true(login_brake_refuses(b, BRAKE_NETWORK, n, 1000));
+    assert_false(login_brake_refuses(b, BRAKE_NAME, n, 1000));
+    assert_true(login_brake_refuses(b, BRAKE_NETWORK, n, 1000 + BRAKE_REFUSE_S - 1));
+    assert_false(login_brake_refuses(b, BRAKE_NETWORK, n, 1000 + BRAKE_REFUSE_S));
+    assert_true(login_brake_find(b, BRAKE_NETWORK, n, 1000 + BRAKE_FORGET_S, &e));
+    assert_int_equal(e.failures, BRAKE_NETWORK_FAILURES / 2);
+    assert_false(login_brake_find(b, BRAKE_NETWORK, n, 1000 + 10 * BRAKE_FORGET_S, &e));
+    /* a clock that was set back by a year does not refuse for a year */
+    assert_true(login_brake_refuses(b, BRAKE_NETWORK, n, 1));
+    assert_true(login_brake_find(b, BRAKE_NETWORK, n, 1, &e));
+    assert_true(e.refused_until <= 1 + BRAKE_REFUSE_S);
+    assert_true(login_brake_forgive(b, BRAKE_NETWORK, n));
+    assert_false(login_brake_forgive(b, BRAKE_NETWORK, n));
+    assert_false(login_brake_refuses(b, BRAKE_NETWORK, n, 1000));
+    login_brake_free(b);
+}
+
+static void failed_logins_outlive_the_process(void **state)
+{
+    static const uint8_t secret[32] = {1};
+    struct fixture *f = *state;
+    struct login_brake *b = login_brake_new(secret);
+    struct brake_entry list[BRAKE_FLUSH_MAX], e;
+    uint8_t n[BRAKE_KEY_BYTES], pair[BRAKE_KEY_BYTES];
+    int64_t now = clock_wall();
+    key_of(b, BRAKE_NAME, "anna@example.org", n);
+    for (int i = 0; i < BRAKE_NAME_FAILURES; i++)
+        (void)login_brake_note_failure(b, BRAKE_NAME, n, now);
+    assert_int_equal(login_brake_flush(b, BRAKE_NETWORK, list), 0);
+    assert_int_equal(login_brake_flush(b, BRAKE_NAME, list), 1);
+    assert_int_equal(credentials_guard_save(f->c, BRAKE_NAME, list, 1), ERR_OK);
+    assert_int_equal(login_brake_flush(b, BRAKE_NAME, list), 0);
+    login_brake_free(b);
+    b = login_brake_new(secret);
+    assert_int_equal(credentials_guard_load(f->c, b), ERR_OK);
+    assert_true(login_brake_find(b, BRAKE_NAME, n, now, &e));
+    assert_int_equal(e.failures > 0, 1);
+    assert_true(login_brake_forgive(b, BRAKE_NAME, n));
+    assert_int_equal(login_brake_flush(b, BRAKE_NAME, list), 1);
+    assert_int_equal(credentials_guard_save(f->c, BRAKE_NAME, list, 1), ERR_OK);
+    login_brake_free(b);
+    b = login_brake_new(secret);
+    assert_int_equal(credentials_guard_load(f->c, b), ERR_OK);
+    assert_false(login_brake_find(b, BRAKE_NAME, n, now, &e));
+    login_brake_pair(b, "anna@example.org", "192.0.2.0/24", pair);
+    assert_int_equal(credentials_known_at(f->c, pair), 0);
+    assert_int_equal(credentials_note_known(f->c, pair, now), ERR_OK);
+    assert_int_equal(credentials_known_at(f->c, pair), now);
     login_brake_free(b);
 }
 
@@ -456,7 +521,9 @@ int main(void)
         T(an_address_belongs_to_one_account_and_goes_with_it),
         T(an_account_holds_at_most_its_limit_of_credentials),
         T(a_remembered_proof_needs_the_password_and_ends),
-        T(the_brake_grows_forgives_and_spares_known_networks),
+        T(networks_are_named_as_they_are_counted),
+        T(the_brake_slows_refuses_and_forgets),
+        T(failed_logins_outlive_the_process),
         T(an_attachment_reads_back_and_no_cut_of_it_does),
         T(administrative_requests_read_back_and_are_bounded),
     };
