@@ -6,11 +6,10 @@
 #include <unistd.h>
 
 #include "retrieval/door.h"
-#include "storage/settings.h"
 
 static bool has_scram(const struct door_session *s)
 {
-    return settings_bool(s->door->role->settings, "login.scram");
+    return auth_offers_scram(s->door->auth, s->door->role->settings);
 }
 
 void door_sasl_end(struct door_session *s)

@@ -140,6 +140,11 @@ static enum smtp_step go_on(struct smtp_session *s, enum sasl_step step)
     return refuse(s, REPLY_LOGIN_SYNTAX);
 }
 
+static bool offers_scram(const struct smtp_session *s)
+{
+    return auth_offers_scram(s->server->auth, s->server->role->settings);
+}
+
 enum smtp_step smtp_cmd_auth(struct smtp_session *s, struct slice argument)
 {
     if (s->login_session != 0)
@@ -147,7 +152,7 @@ enum smtp_step smtp_cmd_auth(struct smtp_session *s, struct slice argument)
     struct slice initial = argument;
     struct slice mechanism = slice_cut(&initial, ' ');
     struct sasl *x = mem_new(sizeof *x);
-    if (sasl_init(x, mechanism, s->server->config.has_scram, s->stream) != ERR_OK) {
+    if (sasl_init(x, mechanism, offers_scram(s), s->stream) != ERR_OK) {
         free(x);
         return refuse(s, REPLY_LOGIN_MECHANISM);
     }

@@ -20,7 +20,7 @@ static bool take_name(struct smtp_session *s, struct slice argument, bool is_ext
 static void put_mechanisms(const struct smtp_session *s, struct buf *out)
 {
     buf_put_str(out, "250-AUTH ");
-    sasl_put_names(out, s->server->config.has_scram, stream_is_secure(s->stream));
+    sasl_put_names(out, auth_offers_scram(s->server->auth, s->server->role->settings), stream_is_secure(s->stream));
     buf_put_str(out, "\r\n");
 }
 

@@ -29,7 +29,6 @@ struct smtp_config {
     uint64_t max_connections;
     uint64_t max_per_network;
     uint64_t lookup_cache_ms;
-    bool has_scram;
     bool keeps_bcc;
     bool shows_client;
 };

@@ -35,7 +35,6 @@ static void take_settings(struct smtp_server *server)
     c->max_errors = settings_number(set, "smtp.max-errors");
     c->max_connections = settings_number(set, "smtp.max-connections");
     c->max_per_network = settings_number(set, "smtp.max-per-network");
-    c->has_scram = settings_bool(set, "login.scram");
     c->keeps_bcc = slice_equal(settings_text(set, "submission.bcc"), SLICE("keep"));
     c->shows_client = settings_bool(set, "submission.show-client");
     c->lookup_cache_ms = settings_number(set, "smtp.lookup-cache") * 1000;

@@ -83,6 +83,7 @@ void admin_job_fail(struct admin_job *j, enum err e, const char *format, ...)
 
 void admin_job_finish(struct admin_job *j, struct slice text, struct slice json)
 {
+    auth_tell_scram(j->auth); /* whatever it was may have made the first app password, or taken the last */
     reply(j->auth, j->req, ERR_OK, text, json);
     job_free(j);
 }

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/channel.h"
+#include "storage/settings.h"
 
 #define LOGIN_PATIENCE_MS 40000   /* auth answers within LOGIN_ATTEMPT_MS */
 #define CHECK_MS 1000
@@ -27,6 +28,7 @@ struct auth_client {
     struct channel *channel;  /* owned; NULL while auth is away */
     struct request *requests; /* owned */
     uint64_t next_number;
+    bool is_scram_of_use;     /* as auth says */
     struct timer *timer;
 };
 
@@ -113,6 +115,10 @@ static void on_message(void *ctx, struct channel *channel, uint16_t type, struct
     struct auth_client *c = ctx;
     struct login_reply reply;
     uint64_t number;
+    if (type == M_SCRAM_OFFER && body.n == 1 && nfds == 0) {
+        c->is_scram_of_use = body.p[0] != 0;
+        return;
+    }
     bool good = reply_decode(type, body, &number, &reply) && nfds <= 1;
     reply.fd = nfds == 1 ? fds[0] : -1;
     struct request *r = good ? take(c, number) : NULL;
@@ -217,6 +223,12 @@ uint64_t auth_login(struct auth_client *c, const struct login *l, login_reply_fn
     wire_put_bytes(&r->body, l->message);
     wire_put_bytes(&r->body, l->proof);
     return request_begin(c, r);
+}
+
+bool auth_offers_scram(const struct auth_client *c, const struct settings *s)
+{
+    struct slice choice = settings_text(s, "login.scram");
+    return slice_equal(choice, SLICE("auto")) ? c->is_scram_of_use : slice_equal(choice, SLICE("yes"));
 }
 
 void auth_cancel(struct auth_client *c, uint64_t request)

@@ -44,6 +44,10 @@ void auth_client_attach(struct auth_client *c, int fd);
 uint64_t auth_login(struct auth_client *c, const struct login *l, login_reply_fn fn, void *ctx);
 /* What SCRAM tells about a name, known or not: salt and rounds in the reply. ERR_STORE_GONE, ERR_LIMIT. */
 uint64_t auth_scram(struct auth_client *c, struct slice user, login_reply_fn fn, void *ctx);
+/* Whether SCRAM is to be offered, by the setting login.scram: "auto" means once there is an app password,
+ * because clients that prefer it would fail with a main password. */
+struct settings;
+bool auth_offers_scram(const struct auth_client *c, const struct settings *s);
 void auth_cancel(struct auth_client *c, uint64_t request);
 void auth_logout(struct auth_client *c, uint64_t session);
 

@@ -59,6 +59,7 @@ struct auth {
     struct admin_job *jobs;
     size_t job_count;
     uint64_t next_request;
+    bool is_scram_of_use;             /* as smtp and the doors were told */
     struct timer *sweep;
 };
 
@@ -67,6 +68,9 @@ struct auth_peer *auth_find_peer(struct auth *a, enum role role, uint32_t instan
 struct auth_peer *auth_find_retrieval(struct auth *a, uint64_t account);
 /* Sends; a peer that is gone is told nothing, its end comes by on_closed. */
 void auth_send(struct auth_peer *to, uint16_t type, const struct buf *body, const int *fds, size_t nfds);
+
+/* Tells smtp and the doors whether SCRAM is of use, when that has changed. */
+void auth_tell_scram(struct auth *a);
 
 /* ---- auth_hash.c ---- */
 /* ph is valid during the call; err: ERR_LIMIT, ERR_STORE_GONE (no hash role could do it). */

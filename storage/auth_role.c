@@ -34,6 +34,27 @@ void auth_send(struct auth_peer *to, uint16_t type, const struct buf *body, cons
         log_event(LOG_ERROR, "message-not-sent", LF_U("type", type), LF("reason", err_text(e)));
 }
 
+static void tell_scram(struct auth_peer *to)
+{
+    struct buf body;
+    if (to->role != ROLE_SMTP && to->role != ROLE_DOOR)
+        return;
+    buf_init(&body, 8);
+    wire_put_u8(&body, to->auth->is_scram_of_use);
+    auth_send(to, M_SCRAM_OFFER, &body, NULL, 0);
+    buf_clear(&body);
+}
+
+void auth_tell_scram(struct auth *a)
+{
+    bool is_of_use = credentials_any_scram(a->credentials);
+    if (is_of_use == a->is_scram_of_use)
+        return;
+    a->is_scram_of_use = is_of_use;
+    for (struct auth_peer *p = a->peers; p; p = p->next)
+        tell_scram(p);
+}
+
 /* ---- what comes ---- */
 
 static void peer_free(struct auth_peer *p);
@@ -156,6 +177,7 @@ static void on_channel(struct role_context *c, enum role peer, uint32_t instance
 {
     struct auth *a = c->state;
     struct auth_peer *p = peer_new(a, peer, instance, account, fd);
+    tell_scram(p);
     if (peer == ROLE_HASH)
         auth_hash_dispatch(a);
     if (peer == ROLE_RETRIEVAL)
@@ -215,6 +237,7 @@ static enum err start(struct role_context *c)
     a->credentials = credentials;
     a->proofs = proof_cache_new();
     auth_guard_start(a);
+    a->is_scram_of_use = credentials_any_scram(credentials);
     a->sweep = timer_new(c->loop, sweep, a);
     timer_start(a->sweep, SWEEP_MS);
     c->state = a;

@@ -36,6 +36,7 @@ static const char *const sqls[SQL_COUNT] = {
     [SQL_SCRAM_ADD] = ("INSERT INTO scram(credential, form, stored_key, server_key, wrap)"
         " VALUES((SELECT id FROM credential WHERE account = :account AND kind = :kind AND label = :label),"
         " :form, :stored_key, :server_key, :wrap)"),
+    [SQL_SCRAM_ANY] = "SELECT credential FROM scram LIMIT 1",
     [SQL_GUARD_ALL] = "SELECT kind, key, failures, at, refused_until FROM guard",
     [SQL_GUARD_PUT] = ("INSERT OR REPLACE INTO guard(kind, key, failures, at, refused_until)"
         " VALUES(:kind, :key, :failures, :at, :refused_until)"),

@@ -76,6 +76,8 @@ enum err credentials_get(struct credentials *c, uint64_t account, enum credentia
 enum err credentials_find_app(struct credentials *c, uint64_t account, const uint8_t ph[HASH_BYTES],
     struct credential *out) MUST_CHECK;
 
+/* Whether any account has a credential that SCRAM could prove. */
+bool credentials_any_scram(struct credentials *c);
 /* The app password that a SCRAM proof proves; out->wrap is then the one that client_key opens, in the place
  * of PH. ERR_NOT_FOUND. Costs the same for every account. */
 enum err credentials_find_scram(struct credentials *c, uint64_t account, struct slice auth_message,

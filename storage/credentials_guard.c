@@ -88,3 +88,11 @@ enum err credentials_note_known(struct credentials *c, const uint8_t pair[BRAKE_
     stmt_bind_int(s, "at", now);
     return credentials_finish(c, stmt_run(s));
 }
+
+bool credentials_any_scram(struct credentials *c)
+{
+    struct stmt *s = db_use(c->db, SQL_SCRAM_ANY);
+    bool any = stmt_step(s) == ERR_OK;
+    stmt_reset(s);
+    return any;
+}

@@ -37,6 +37,7 @@ static const struct rule rules[M_TYPE_MAX] = {
     [M_LOGIN_REPLY] = {AUTH, SMTP | DOOR, 0, 0},
     [M_LOGOUT] = {SMTP, AUTH, 0, 0},
     [M_SCRAM] = {SMTP | DOOR, AUTH, 0, 0},
+    [M_SCRAM_OFFER] = {AUTH, SMTP | DOOR, 0, 0},
     [M_SCRAM_REPLY] = {AUTH, SMTP | DOOR, 0, 0},
     [M_HASH] = {AUTH, HASH, 0, 0},
     [M_HASH_REPLY] = {HASH, AUTH, 0, 0},

@@ -48,6 +48,7 @@ enum message_type {
     M_SESSION_CLOSE,    /* session u64 */
     /* smtp, door <-> auth */
     M_SCRAM,            /* req, bytes user */
+    M_SCRAM_OFFER,      /* auth->: u8, whether any account has an app password that SCRAM could prove */
     M_SCRAM_REPLY,      /* req, bytes salt, rounds u32: also of names that do not exist */
 
     /* smtp, retrieval, relay -> store: look-ups */

@@ -16,8 +16,8 @@ LETTER = (b'From: Anna <anna@elsewhere.example>\r\nTo: you@example.test\r\nSubje
           b'Hello from %s.\r\n.a line with a dot\r\n')
 
 
-def letter(word):
-    return LETTER % (word.encode(), word.encode(), word.encode())
+def letter(word, sender='anna@elsewhere.example'):
+    return (LETTER % (word.encode(), word.encode(), word.encode())).replace(b'anna@elsewhere.example', sender.encode(), 1)
 
 
 def tool(name):
@@ -45,9 +45,9 @@ def bodies(appliance, user):
                                           ('submissions', '--tls-on-connect'), ('submission-alt', '--tls')])
 def test_swaks_sends(shared, account, tmp_path, listener, how):
     user, password = account
-    (tmp_path / 'letter').write_bytes(letter('swaks').replace(b'\r\n', b'\n'))
     login = [] if listener == 'smtp' else ['--auth', 'PLAIN', '--auth-user', user, '--auth-password', password]
     sender = user if login else 'anna@elsewhere.example'
+    (tmp_path / 'letter').write_bytes(letter('swaks', sender).replace(b'\r\n', b'\n'))
     run(tool('swaks'), '--server', HOST, '--port', shared.ports[listener], how, '--tls-verify',
         '--tls-ca-path', shared.certificate_path, '--from', sender, '--to', user, '--helo', 'client.example',
         *login, '--data', '@%s' % (tmp_path / 'letter'))
@@ -77,8 +77,10 @@ def test_curl_sends_reads_and_appends(shared, account, tmp_path):
     file.write_bytes(letter('curl'))
     run(*curl, '--ssl-reqd', 'smtp://%s:%d/client.example' % (HOST, port['smtp']), '--mail-from',
         'anna@elsewhere.example', '--mail-rcpt', user, '-T', file)
+    own = tmp_path / 'own'
+    own.write_bytes(letter('curl', user))
     run(*curl, *login, 'smtps://%s:%d/client.example' % (HOST, port['submissions']), '--mail-from', user,
-        '--mail-rcpt', user, '-T', file)
+        '--mail-rcpt', user, '-T', own)
     by_imap = run(*curl, *login, 'imaps://%s:%d/INBOX;UID=1' % (HOST, port['imaps']))
     assert by_imap.endswith(letter('curl'))
     header = run(*curl, *login, '--ssl-reqd', 'imap://%s:%d/INBOX;UID=1;SECTION=HEADER' % (HOST, port['imap']))
@@ -109,7 +111,9 @@ def test_mbsync_fetches_all_and_pushes_flags_back(shared, account, tmp_path, kin
     maildir.mkdir()
     (tmp_path / 'rc').write_text('\n'.join([
         'IMAPStore far', 'Host ' + HOST, 'Port %d' % shared.ports['imaps' if kind == 'IMAPS' else 'imap'],
-        'User ' + user, 'Pass ' + password, 'SSLType ' + kind, 'CertificateFile %s' % shared.certificate_path, '',
+        'User ' + user, 'Pass ' + password, 'SSLType ' + kind,
+        'AuthMechs PLAIN',   # it would rather use SCRAM, which takes app passwords only
+        'CertificateFile %s' % shared.certificate_path, '',
         'MaildirStore near', 'Path %s/' % maildir, 'Inbox %s/INBOX' % maildir, '',
         'Channel all', 'Far :far:', 'Near :near:', 'Patterns INBOX', 'Create Near', 'Sync All', 'Expunge Both',
         'SyncState *', '']))

@@ -12,7 +12,7 @@ from letterlock import wait_until
 from smtpsink import Sink, drip
 
 LETTER = (b'From: Owner <owner@example.test>\r\nTo: anna@elsewhere.example\r\nSubject: out %s\r\n'
-          b'Message-ID: <%s@example.test>\r\n\r\nHello,\r\n.\r\n..\r\n. dot\r\n\xc3\xbc\r\nend\r\n')
+          b'Date: Tue, 24 Nov 2026 10:00:00 +0000\r\nMessage-ID: <%s@example.test>\r\n\r\nHello,\r\n.\r\n..\r\n. dot\r\n\xc3\xbc\r\nend\r\n')
 
 
 def letter(name):

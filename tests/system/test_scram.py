@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from letterlock import HOST
+from letterlock import HOST, wait_until
 
 LISTENERS = ['submissions', 'submission', 'imaps', 'imap', 'pop3s', 'pop3']
 
@@ -257,3 +257,21 @@ def test_the_exporter_binds_the_channel(shared, app):
     finally:
         talk.process.kill()
         talk.process.wait()
+
+
+def test_scram_is_offered_once_there_is_an_app_password(fresh):
+    """Clients that prefer SCRAM would fail with a main password."""
+    def offered():
+        client = fresh.line_client('submissions')
+        client.greet()
+        return any('SCRAM' in text for text in client.command('EHLO client.example')[1])
+    assert not offered()
+    fresh.run('app-password', 'add', fresh.user, '--label', 'first', '--scope', 'smtp', '--password-stdin',
+              stdin=fresh.password + '\n')
+    wait_until(offered, what='offered')
+    fresh.restart()
+    wait_until(offered, what='offered after a restart')
+    fresh.run('app-password', 'revoke', fresh.user, '--label', 'first')
+    wait_until(lambda: not offered(), what='not any more')
+    fresh.run('config', 'set', 'login.scram', 'yes')
+    wait_until(offered, what='by the setting')

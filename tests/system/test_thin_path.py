@@ -41,7 +41,7 @@ def test_a_stranger_delivers_on_25(shared, account, tls):
 @pytest.mark.parametrize('listener', ['submission', 'submissions', 'submission-alt'])
 def test_an_owner_submits(shared, account, listener):
     user, _ = account
-    letter = LETTER % listener.encode()
+    letter = (LETTER % listener.encode()).replace(b"anna@elsewhere.example", user.encode())
     with shared.submission(user, listener) as client:
         client.sendmail(user, [user], letter)
     stored = read_by_both(shared, user)
