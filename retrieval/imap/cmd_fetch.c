@@ -157,6 +157,8 @@ static enum imap_step handle_piece(struct imap_session *s, struct fetch *w)
     enum fetch_row r = fetch_row_step(s, w);
     if (r == FETCH_ROW_ROOM)
         return IMAP_STEP_ROOM;
+    if (r == FETCH_ROW_AGAIN)
+        return IMAP_STEP_AGAIN;
     note_unseen(s, w, &w->source.row);
     close_handle(w);
     return IMAP_STEP_DONE;
@@ -241,6 +243,8 @@ static void finish(struct imap_session *s, struct fetch *w)
     if (w->damaged_count)
         imap_no(s, "[SERVERBUG] %llu of the messages cannot be read, the stored data is damaged: "
             "the first has UID %u", (unsigned long long)w->damaged_count, w->damaged_uid);
+    else if (w->has_unknown_encoding)
+        imap_no(s, "[UNKNOWN-CTE] The transfer encoding of some parts is not known here");
     else if (w->has_gone && !s->by_uid)
         imap_no(s, "[EXPUNGEISSUED] Some of the messages are there no more");
     else

@@ -7,6 +7,7 @@
 #ifndef RETRIEVAL_IMAP_FETCH_H
 #define RETRIEVAL_IMAP_FETCH_H
 
+#include "message/decode.h"
 #include "retrieval/imap/fetch_section.h"
 #include "retrieval/imap/letter_source.h"
 #include "retrieval/imap/session.h"
@@ -17,13 +18,26 @@
 
 enum fetch_kind { FETCH_FLAGS, FETCH_UID, FETCH_INTERNALDATE, FETCH_SIZE, FETCH_ENVELOPE, FETCH_BODY,
     FETCH_BODYSTRUCTURE, FETCH_MODSEQ, FETCH_SAVEDATE, FETCH_EMAILID, FETCH_THREADID, FETCH_PREVIEW,
-    FETCH_SECTION };
+    FETCH_BINARY, FETCH_BINARY_SIZE, FETCH_SECTION };
 
 struct fetch_item {
     enum fetch_kind kind;
     const char *label;          /* "RFC822.TEXT"; NULL: "BODY" and the section */
     bool sets_seen;
     struct fetch_section section;
+};
+
+/* A part whose transfer encoding is undone (RFC 3516). It is decoded twice: the literal's size stands before it. */
+struct fetch_binary {
+    enum { BINARY_IDLE, BINARY_COUNTING, BINARY_SENDING } phase;
+    struct decode_stream decoder;
+    enum decode_encoding encoding;
+    struct byte_range range;    /* encoded */
+    uint64_t at;                /* encoded bytes read */
+    uint64_t size;              /* decoded */
+    bool has_nul;
+    uint64_t skip;              /* decoded bytes in front of what is asked for */
+    uint64_t left;              /* and how many of that are still to be sent */
 };
 
 struct fetch {
@@ -66,15 +80,24 @@ struct fetch {
     uint64_t literal_end;
     struct buf held;            /* owned; picked header fields still to be sent */
     size_t held_at;
+    struct fetch_binary binary;
+    bool has_unknown_encoding;
     bool is_padding;            /* the rest of a literal cannot be read */
 };
 
 void fetch_parse(struct imap_cursor *c, void *work);
 void fetch_clear(struct imap_session *s, void *work);
 
-/* FETCH_ROW_BIG: the letter must be turned over to a handle first. FETCH_ROW_ROOM: only with a handle. */
-enum fetch_row { FETCH_ROW_DONE, FETCH_ROW_BIG, FETCH_ROW_ROOM, FETCH_ROW_DAMAGED };
+/* FETCH_ROW_BIG: the letter must be turned over to a handle first. FETCH_ROW_ROOM and
+ * FETCH_ROW_AGAIN: only with a handle. */
+enum fetch_row { FETCH_ROW_DONE, FETCH_ROW_BIG, FETCH_ROW_ROOM, FETCH_ROW_AGAIN, FETCH_ROW_DAMAGED };
 /* Says (on) what is asked of the letter in w->source. */
 enum fetch_row fetch_row_step(struct imap_session *s, struct fetch *w);
+
+/* BINARY and BINARY.SIZE (fetch_binary.c): goes on until the item's head is said; DONE then. */
+enum fetch_row fetch_binary_put(struct imap_session *s, struct fetch *w, const struct fetch_item *item);
+/* Sends on the bytes behind the head. False: no room, or its time
+ * is over. *out_damaged: some could not be read, blanks were sent. */
+bool fetch_binary_pump(struct imap_session *s, struct fetch *w, bool *out_damaged);
 
 #endif

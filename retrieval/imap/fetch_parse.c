@@ -51,6 +51,39 @@ static void add_body_section(struct imap_cursor *c, struct fetch *w, bool sets_s
     add_section(c, w, item);
 }
 
+/* "BINARY" [".PEEK" / ".SIZE"] "[" [section-part] "]" [partial] (RFC 3516 section 4.2) */
+static void add_binary(struct imap_cursor *c, struct fetch *w, enum fetch_kind kind, bool sets_seen)
+{
+    struct fetch_item *item = add(c, w, kind);
+    item->sets_seen = sets_seen;
+    fetch_section_parse(c, &item->section);
+    if (item->section.text != SECTION_ALL)
+        imap_fail(c, "BINARY takes the number of a part");
+    if (kind == FETCH_BINARY_SIZE && item->section.is_partial)
+        imap_fail(c, "a size has no partial");
+    add_section(c, w, item);
+}
+
+static bool parse_binary(struct imap_cursor *c, struct fetch *w)
+{
+    static const struct {
+        const char *word;
+        enum fetch_kind kind;
+        bool sets_seen;
+    } forms[] = {
+        {"BINARY.PEEK[", FETCH_BINARY, false},
+        {"BINARY.SIZE[", FETCH_BINARY_SIZE, false},
+        {"BINARY[", FETCH_BINARY, true},
+    };
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]) && !imap_failed(c); i++)
+        if (slice_starts_nocase(slice_from(c->text, c->at), slice_str(forms[i].word))) {
+            c->at += strlen(forms[i].word) - 1;
+            add_binary(c, w, forms[i].kind, forms[i].sets_seen);
+            return true;
+        }
+    return false;
+}
+
 static bool parse_plain(struct imap_cursor *c, struct fetch *w)
 {
     static const struct {
@@ -78,7 +111,7 @@ static bool parse_plain(struct imap_cursor *c, struct fetch *w)
 
 static void parse_item(struct imap_cursor *c, struct fetch *w)
 {
-    if (parse_plain(c, w))
+    if (parse_plain(c, w) || parse_binary(c, w))
         return;
     if (imap_take_word(c, "PREVIEW")) {
         add(c, w, FETCH_PREVIEW);

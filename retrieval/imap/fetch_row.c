@@ -176,6 +176,9 @@ static enum fetch_row put_item(struct imap_session *s, struct fetch *w, const st
     case FETCH_THREADID:
         buf_put_str(&s->out, "THREADID NIL");
         return FETCH_ROW_DONE;
+    case FETCH_BINARY:
+    case FETCH_BINARY_SIZE:
+        return fetch_binary_put(s, w, item);
     case FETCH_SECTION:
         return put_section(s, w, item);
     default:
@@ -241,7 +244,11 @@ static enum fetch_row end_row(struct imap_session *s, struct fetch *w)
 /* An item that cannot be read while the response is half said. */
 static void put_unreadable(struct imap_session *s, const struct fetch_item *item)
 {
-    if (item->kind == FETCH_SECTION) {
+    if (item->kind == FETCH_BINARY) {
+        buf_put_str(&s->out, "BINARY");
+        fetch_section_put(&item->section, &s->out);
+        buf_put_str(&s->out, " NIL");
+    } else if (item->kind == FETCH_SECTION) {
         put_label(s, item);
         buf_put_str(&s->out, " NIL");
     } else {
@@ -255,7 +262,7 @@ enum fetch_row fetch_row_step(struct imap_session *s, struct fetch *w)
     if (!w->is_in_row)
         begin_row(s, w);
     for (;;) {
-        bool has_room = pump(s, w, &damaged);
+        bool has_room = pump(s, w, &damaged) && fetch_binary_pump(s, w, &damaged);
         if (damaged)
             note_damage(w);
         damaged = false;
@@ -270,7 +277,7 @@ enum fetch_row fetch_row_step(struct imap_session *s, struct fetch *w)
         if (w->is_after_item)
             buf_put_byte(&s->out, ' ');
         enum fetch_row r = put_item(s, w, item);
-        if (r == FETCH_ROW_BIG || (r == FETCH_ROW_DAMAGED && !w->handle)) {
+        if (r == FETCH_ROW_BIG || r == FETCH_ROW_AGAIN || (r == FETCH_ROW_DAMAGED && !w->handle)) {
             s->out.n = mark;
             return r;
         }

@@ -174,6 +174,12 @@ static size_t find_part(const struct summary *m, const struct fetch_section *s)
     return part;
 }
 
+struct slice fetch_section_encoding(const struct fetch_section *s, const struct summary *summary)
+{
+    size_t part = s->depth ? find_part(summary, s) : SIZE_MAX;
+    return part == SIZE_MAX ? SLICE_EMPTY : summary->parts[part].encoding;
+}
+
 static struct byte_range range_to(uint64_t from, uint64_t to)
 {
     return (struct byte_range){from, to > from ? to - from : 0};

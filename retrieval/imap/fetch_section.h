@@ -30,6 +30,9 @@ void fetch_section_put(const struct fetch_section *s, struct buf *out);
 /* Whether the range can be told from the letter's size alone. */
 bool fetch_section_is_whole(const struct fetch_section *s);
 
+/* The transfer encoding of the part; empty when there is none. */
+struct slice fetch_section_encoding(const struct fetch_section *s, const struct summary *summary);
+
 struct byte_range {
     uint64_t offset;
     uint64_t length;
