@@ -4,6 +4,7 @@
  *   relay_queue.c       letters and jobs in memory, destinations, when what is tried
  *   relay_store.c       what passes between relay and the store: work in, results out
  *   relay_content.c     a letter's text, chunk by chunk
+ *   relay_resolve.c     where a destination is: routes, MX, addresses
  *   relay_connection.c  one connection: dial, greeting, EHLO, TLS, login, the end
  *   relay_send.c        one letter over a connection
  *   relay_report.c      what a report says (pure); relay_bounce.c sees to its delivery
@@ -16,6 +17,7 @@
 
 #include "base/idmap.h"
 #include "net/dial.h"
+#include "net/dns.h"
 #include "net/loop.h"
 #include "net/stream.h"
 #include "net/tls.h"
@@ -117,6 +119,8 @@ enum relay_state {
     RELAY_ENVELOPE, RELAY_TEXT, RELAY_END, RELAY_RSET, RELAY_QUIT
 };
 
+#define RELAY_HOSTS_MAX 6               /* mail exchangers that are tried */
+
 struct relay_connection {
     struct relay *relay;
     struct relay_destination *destination;
@@ -126,6 +130,12 @@ struct relay_connection {
     struct stream *stream;
     struct dial_address addresses[DIAL_ADDRESSES_MAX];
     size_t address_count;
+    size_t host_of[DIAL_ADDRESSES_MAX];     /* whose address it is */
+    char hosts[RELAY_HOSTS_MAX][DNS_NAME_MAX + 1];
+    size_t host_count, host_at;
+    enum dns_type asked_type;
+    uint64_t question;                      /* 0: none is open */
+    size_t which;                           /* the address that is connected */
     struct relay_reply reply;
     unsigned capabilities;
     uint64_t size_max;
@@ -149,6 +159,7 @@ struct relay_config {
     struct buf host;
     uint64_t retry_first_ms, retry_longest_ms, notice_after_s, give_up_s;
     uint64_t max_connections, max_per_destination, letters_per_connection;
+    uint16_t port;
 };
 
 struct relay {
@@ -156,6 +167,7 @@ struct relay {
     struct loop *loop;
     struct store_client *store;
     struct tls_context *tls;
+    struct dns *dns;                        /* NULL: names cannot be looked up */
     struct relay_config config;
     struct vault_keys *keys;                /* of the queue; in the locked arena */
     uint8_t agreed_epoch[SEAL_KEY_BYTES];   /* the agreement made last, and its public half */
@@ -246,6 +258,11 @@ void relay_connection_lost(struct relay_connection *c, const char *what, struct 
 void relay_connection_ready(struct relay_connection *c);
 void relay_connection_set(struct relay_connection *c, enum relay_state state, uint64_t ms);
 void relay_connections_free_gone(struct relay *r);
+
+/* ---- relay_resolve.c ---- */
+/* Finds the addresses of the destination; relay_connection_dial() or the failure follows, perhaps at once. */
+void relay_resolve(struct relay_connection *c);
+void relay_connection_dial(struct relay_connection *c);
 
 /* ---- relay_send.c ---- */
 void relay_send(struct relay_connection *c, struct relay_job *j);

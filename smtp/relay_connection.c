@@ -29,6 +29,9 @@ void relay_connection_close(struct relay_connection *c)
         return;
     c->is_gone = true;
     dial_cancel(c->dial);
+    if (c->question)
+        dns_cancel(c->relay->dns, c->question);
+    c->question = 0;
     if (c->stream)
         stream_free(c->stream);
     c->dial = NULL;
@@ -114,7 +117,7 @@ static enum route_tls tls_mode(const struct relay_connection *c)
 
 static struct slice server_name(const struct relay_connection *c)
 {
-    return c->destination->route ? slice_str(c->destination->route->host) : SLICE_EMPTY;
+    return slice_str(c->hosts[c->host_of[c->which]]);
 }
 
 /* The sum of the beginning: letters can go. */
@@ -396,10 +399,9 @@ static const struct stream_events stream_events = {
 static void on_dialled(void *ctx, enum err e, const char *why, int fd, size_t which)
 {
     struct relay_connection *c = ctx;
-    const struct relay_route *route = c->destination->route;
     c->dial = NULL;
-    snprintf(c->peer, sizeof c->peer, "%s [%s]", route ? route->host : c->destination->name,
-        c->addresses[which].text);
+    c->which = which;
+    snprintf(c->peer, sizeof c->peer, "%s [%s]", c->hosts[c->host_of[which]], c->addresses[which].text);
     if (e) {
         relay_connection_lost(c, why, SLICE_EMPTY);
         return;
@@ -411,20 +413,9 @@ static void on_dialled(void *ctx, enum err e, const char *why, int fd, size_t wh
         relay_connection_set(c, RELAY_GREETING, RELAY_GREETING_MS);
 }
 
-/* Fills the addresses of the destination. False: they are not known. */
-static bool find_addresses(struct relay_connection *c)
+void relay_connection_dial(struct relay_connection *c)
 {
-    const struct relay_route *route = c->destination->route;
-    if (route && dial_address_parse(slice_str(route->host), route->port, &c->addresses[0])) {
-        c->address_count = 1;
-        return true;
-    }
-    if (route && slice_equal_nocase(slice_str(route->host), SLICE("localhost"))) {
-        c->address_count = dial_address_parse(SLICE("127.0.0.1"), route->port, &c->addresses[0]) +
-            dial_address_parse(SLICE("::1"), route->port, &c->addresses[1]);
-        return true;
-    }
-    return false;
+    c->dial = dial_start(c->relay->loop, c->addresses, c->address_count, RELAY_CONNECT_MS, on_dialled, c);
 }
 
 void relay_connection_start(struct relay_destination *d)
@@ -442,10 +433,5 @@ void relay_connection_start(struct relay_destination *d)
     d->connecting++;
     r->connection_count++;
     c->state = RELAY_DIALLING;
-    if (!find_addresses(c)) {
-        relay_connection_lost(c, "names are not looked up by this version: give the route an address",
-            SLICE_EMPTY);
-        return;
-    }
-    c->dial = dial_start(r->loop, c->addresses, c->address_count, RELAY_CONNECT_MS, on_dialled, c);
+    relay_resolve(c);
 }

@@ -32,6 +32,7 @@ static void take_settings(struct relay *r)
     c->give_up_s = settings_number(s, "relay.give-up");
     c->max_connections = settings_number(s, "relay.max-connections");
     c->max_per_destination = settings_number(s, "relay.max-per-destination");
+    c->port = (uint16_t)settings_number(s, "relay.port");
     c->letters_per_connection = settings_number(s, "relay.letters-per-connection");
 }
 
@@ -89,6 +90,10 @@ static enum err start(struct role_context *c)
     buf_init(&r->scratch3, 512 * 1024);
     take_settings(r);
     loop_on_turn_end(c->loop, on_turn_end, r);
+    enum err e = dns_new(c->loop, settings_text(c->settings, "dns.servers"), &r->dns);
+    if (e)
+        log_event(LOG_ERROR, "no-dns", LF("reason", err_text(e)),
+            LF("meaning", "only routes with an address work; look at the setting dns.servers"));
     return make_keys(r);
 }
 

@@ -11,6 +11,9 @@
 const struct setting_info setting_infos[] = {
     {"account.quota", SETTING_SIZE, "0", "Bytes that a new account may hold; 0 is no limit.", 0, 0, NULL},
     {"domain", SETTING_HOST, "", "The main domain of this server.", 0, 0, NULL},
+    {"dns.servers", SETTING_TEXT, "",
+        "Name servers to ask, for example \"192.0.2.53 ::1@5353\"; none: from the root, with validation. Taken at the"
+        " start.", 0, 0, NULL},
     {"door.max-connections", SETTING_NUMBER, "20000",
         "IMAP and POP3 connections that may be open at one time.", 1, 1000000, NULL},
     {"door.processes", SETTING_NUMBER, "1", "Processes that take IMAP and POP3 connections.", 1, 8, NULL},
@@ -46,6 +49,7 @@ const struct setting_info setting_infos[] = {
         "Recipients elsewhere that one account may write to in an hour; 0 is no limit.", 0, 100000000, NULL},
     {"relay.notice-after", SETTING_SECONDS, "4h", "After this long the sender hears that a letter still waits.",
         1, 2592000, NULL},
+    {"relay.port", SETTING_NUMBER, "25", "The port of other servers that are found by MX.", 1, 65535, NULL},
     {"relay.retry-first", SETTING_SECONDS, "5m", "The first pause after a destination failed; it doubles.", 1,
         86400, NULL},
     {"relay.retry-longest", SETTING_SECONDS, "4h", "The longest pause between two tries.", 1, 604800, NULL},

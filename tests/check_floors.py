@@ -26,6 +26,7 @@ WALLS = [
     (r'gnutls/(gnutls|dtls|socket|x509|abstract|urls|ocsp)\.h', {'net'}),
     (r'gnutls/crypto\.h', {'base', 'net', 'storage'}),
     (r'gnutls/.*', {'net'}),
+    (r'unbound(-event)?\.h', {'net'}),
     (r'sqlite3\.h', {'storage'}),
     (r'zstd\.h|zdict\.h', {'storage'}),
     (r'sodium\.h|sodium/.*', {'base', 'storage'}),
