@@ -10,10 +10,10 @@
 /* clang-format off */
 const struct setting_info setting_infos[] = {
     {"account.quota", SETTING_SIZE, "0", "Bytes that a new account may hold; 0 is no limit.", 0, 0, NULL},
-    {"domain", SETTING_HOST, "", "The main domain of this server.", 0, 0, NULL},
     {"dns.servers", SETTING_TEXT, "",
         "Name servers to ask, for example \"192.0.2.53 ::1@5353\"; none: from the root, with validation. Taken at the"
         " start.", 0, 0, NULL},
+    {"domain", SETTING_HOST, "", "The main domain of this server.", 0, 0, NULL},
     {"door.max-connections", SETTING_NUMBER, "20000",
         "IMAP and POP3 connections that may be open at one time.", 1, 1000000, NULL},
     {"door.processes", SETTING_NUMBER, "1", "Processes that take IMAP and POP3 connections.", 1, 8, NULL},
