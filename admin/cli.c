@@ -5,6 +5,7 @@
 
 #include <stdarg.h>
 
+#include "admin/commands.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -281,6 +282,8 @@ int cli_main(int argc, char **argv)
     size_t n = argc > 1 ? (size_t)argc - 1 : 0;
     log_init("letterlock", LOG_WARNING);
     clock_init();
+    if (argc > 0 && sendmail_is_name(argv[0]))
+        return sendmail_main(argc, argv);
     if (secret_init() != ERR_OK)
         return cli_fail(&c, "no memory for keys can be had");
     if (wants_help(words, n))

@@ -13,7 +13,7 @@ const struct command *const cli_commands[] = {
     &cmd_config_get, &cmd_config_set, &cmd_config_list, &cmd_config_export, &cmd_config_import,
     &cmd_cert_set, &cmd_cert_show,
     &cmd_why_blocked, &cmd_unblock,
-    &cmd_import, &cmd_export,
+    &cmd_send, &cmd_import, &cmd_export,
     &cmd_backup, &cmd_restore, &cmd_verify, &cmd_version, &cmd_help,
 };
 const size_t cli_command_count = sizeof cli_commands / sizeof cli_commands[0];

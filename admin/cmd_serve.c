@@ -54,6 +54,9 @@ static int serve_with_keys(struct cli *c, struct data_folder *folder, struct ser
         return explain_bind(c, e, failed);
     int status = CLI_FAILED;
     e = data_folder_drop_rights(folder);
+    enum err local = e ? e : listen_set_bind_local(&listeners, folder);
+    if (local)
+        log_event(LOG_WARNING, "no-local-socket", LF("reason", err_text(local)), LF("meaning", "letterlock send does not work"));
     if (e) {
         cli_fail(c, "cannot become the owner of %s: %s", folder->path, err_text(e));
     } else {

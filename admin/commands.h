@@ -4,6 +4,10 @@
 
 #include "admin/cli.h"
 
+/* cmd_send.c: the whole program under the name sendmail. */
+bool sendmail_is_name(const char *program);
+int sendmail_main(int argc, char **argv);
+
 extern const struct command cmd_alias_add, cmd_alias_list, cmd_alias_remove;
 extern const struct command cmd_app_password_add, cmd_app_password_list, cmd_app_password_revoke;
 extern const struct command cmd_backup, cmd_restore;
@@ -11,7 +15,7 @@ extern const struct command cmd_cert_set, cmd_cert_show;
 extern const struct command cmd_config_export, cmd_config_get, cmd_config_import, cmd_config_list,
     cmd_config_set;
 extern const struct command cmd_domain_add, cmd_domain_list, cmd_domain_remove;
-extern const struct command cmd_export, cmd_help, cmd_import, cmd_serve, cmd_setup, cmd_status, cmd_verify,
+extern const struct command cmd_export, cmd_help, cmd_send, cmd_import, cmd_serve, cmd_setup, cmd_status, cmd_verify,
     cmd_version;
 extern const struct command cmd_queue_drop, cmd_queue_hold, cmd_queue_list, cmd_queue_release, cmd_queue_retry,
     cmd_queue_show;

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "admin/send.h"
 #include "base/log.h"
 #include "net/listener.h"
 
@@ -22,6 +23,7 @@ static const struct {
     {"imaps", "*:993", ROLE_DOOR},
     {"pop3", "*:110", ROLE_DOOR},
     {"pop3s", "*:995", ROLE_DOOR},
+    {"local", NULL, ROLE_SMTP}, /* a socket in a folder: listen_set_bind_local() */
 };
 #define KNOWN_COUNT (sizeof known / sizeof known[0])
 
@@ -46,7 +48,32 @@ void listen_set_default(struct listen_set *s)
 {
     s->count = 0;
     for (size_t i = 0; i < KNOWN_COUNT; i++)
-        put(s, known[i].name, known[i].address);
+        if (known[i].address)
+            put(s, known[i].name, known[i].address);
+}
+
+/* Where programs of this machine hand letters over. With a folder of systemd's for all users, all may. */
+enum err listen_set_bind_local(struct listen_set *s, const struct data_folder *f)
+{
+    const char *run = getenv("RUNTIME_DIRECTORY");
+    bool is_public = run && run[0] == '/' && !strchr(run, ':') && strlen(run) < 90;
+    char path[108];
+    int folder = -1, fd;
+    if (s->count == ROLE_LISTENERS_MAX)
+        return ERR_LIMIT;
+    if (is_public)
+        snprintf(path, sizeof path, "%s/%s", run, SEND_SOCKET);
+    else if (!data_folder_socket_path(f, SEND_SOCKET, path, &folder))
+        return ERR_IO;
+    enum err e = listener_bind_unix(path, SOCK_STREAM, is_public ? 0666 : 0600, &fd);
+    if (folder >= 0)
+        close(folder);
+    if (e)
+        return e;
+    struct listen_spec *l = &s->list[s->count++];
+    *l = (struct listen_spec){.fd = fd, .name = "local"};
+    snprintf(l->address, sizeof l->address, "%s", is_public ? path : SEND_SOCKET);
+    return ERR_OK;
 }
 
 enum err listen_set_add(struct listen_set *s, const char *text)
@@ -58,7 +85,7 @@ enum err listen_set_add(struct listen_set *s, const char *text)
         return ERR_SYNTAX;
     memcpy(name, n.p, n.n);
     name[n.n] = '\0';
-    if (listen_role(name) == ROLE_COUNT)
+    if (listen_role(name) == ROLE_COUNT || strcmp(name, "local") == 0)
         return ERR_SYNTAX;
     if (s->count == ROLE_LISTENERS_MAX)
         return ERR_LIMIT;
