@@ -2,6 +2,7 @@
  * +OK of a login that succeeds is said by the account's own process. */
 #include "retrieval/door.h"
 
+#include "retrieval/pop3/pop3_words.h"
 #include "storage/settings.h"
 
 void door_pop3_greet(struct door_session *s)
@@ -42,7 +43,7 @@ static void run_capa(struct door_session *s, struct slice argument)
     char names[DOOR_NAMES_MAX];
     (void)argument;
     door_sasl_names(s, " ", "", names);
-    door_say(s, "+OK capabilities\r\nTOP\r\nUIDL\r\nPIPELINING\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n%s%s%s%s"
+    door_say(s, "+OK capabilities\r\n" POP3_CAPABILITIES "%s%s%s%s"
         "IMPLEMENTATION Letterlock\r\n.\r\n", door_may_start_tls(s) ? "STLS\r\n" : "",
         door_may_login(s) ? "USER\r\nSASL" : "", door_may_login(s) ? names : "", door_may_login(s) ? "\r\n" : "");
 }
@@ -112,6 +113,24 @@ static void run_stls(struct door_session *s, struct slice argument)
     }
 }
 
+static void run_lang(struct door_session *s, struct slice argument)
+{
+    const char *answer = pop3_lang(argument);
+    if (answer)
+        door_say(s, "%s", answer);
+    else
+        err(s, "this language is not spoken here");
+}
+
+/* RFC 6856 section 2. Letters are given as they are in either mode, and names are always UTF-8. */
+static void run_utf8(struct door_session *s, struct slice argument)
+{
+    if (argument.n)
+        err(s, "UTF8 takes no arguments");
+    else
+        door_say(s, "+OK UTF-8 it is\r\n");
+}
+
 static void run_quit(struct door_session *s, struct slice argument)
 {
     (void)argument;
@@ -133,11 +152,13 @@ static void run(struct door_session *s, struct slice line)
     } commands[] = {
         {"AUTH", run_auth},
         {"CAPA", run_capa},
+        {"LANG", run_lang},
         {"NOOP", run_noop},
         {"PASS", run_pass},
         {"QUIT", run_quit},
         {"STLS", run_stls},
         {"USER", run_user},
+        {"UTF8", run_utf8},
     };
     struct slice argument = line;
     struct slice name = slice_cut(&argument, ' ');

@@ -68,7 +68,7 @@ enum message_type {
     M_APPEND,           /* req, rid, session u64, letter, mailbox u64, flags u64, date i64, one target */
     /* changes of a retrieval session: req, rid, session, … */
     M_FLAGS,            /* mailbox u64, op u8, flags u64, unchanged_since u64, n u32, n ranges */
-    M_EXPUNGE,          /* mailbox u64, whatever u8, n u32, n ranges */
+    M_EXPUNGE,          /* mailbox u64, whatever u8 (or EXPUNGE_WHOLE), n u32, n ranges */
     M_COPY,             /* from u64, to u64, move u8, n u32, n ranges */
     M_MAILBOX_CREATE,   /* parent u64, bytes sealed name, fixed 16 name hash */
     M_MAILBOX_RENAME,   /* mailbox u64, parent u64, bytes sealed name, fixed 16 hash */
@@ -102,6 +102,8 @@ enum message_type {
 };
 
 enum login_protocol { LOGIN_SMTP = 1, LOGIN_IMAP = 2, LOGIN_POP3 = 3 };
+/* Of M_EXPUNGE: whatever its flags, and in one piece. */
+#define EXPUNGE_WHOLE 2
 /* Scopes of a credential. */
 #define SCOPE_SMTP 1
 #define SCOPE_IMAP 2

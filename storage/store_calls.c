@@ -60,14 +60,26 @@ uint64_t store_change_flags(struct store_client *c, const struct store_flags *f,
     return send_body(c, M_FLAGS, STORE_REQUEST_CHANGE, &body, fn, ctx);
 }
 
-uint64_t store_expunge(struct store_client *c, uint64_t session, uint64_t mailbox, bool whatever,
+static uint64_t send_expunge(struct store_client *c, uint64_t session, uint64_t mailbox, uint8_t how,
     const struct uid_range *uids, size_t uid_count, store_reply_fn fn, void *ctx)
 {
     struct buf body = new_body(session);
     wire_put_u64(&body, mailbox);
-    wire_put_u8(&body, whatever);
+    wire_put_u8(&body, how);
     uid_ranges_encode(uids, uid_count, &body);
     return send_body(c, M_EXPUNGE, STORE_REQUEST_CHANGE, &body, fn, ctx);
+}
+
+uint64_t store_expunge(struct store_client *c, uint64_t session, uint64_t mailbox, bool whatever,
+    const struct uid_range *uids, size_t uid_count, store_reply_fn fn, void *ctx)
+{
+    return send_expunge(c, session, mailbox, whatever, uids, uid_count, fn, ctx);
+}
+
+uint64_t store_expunge_whole(struct store_client *c, uint64_t session, uint64_t mailbox,
+    const struct uid_range *uids, size_t uid_count, store_reply_fn fn, void *ctx)
+{
+    return send_expunge(c, session, mailbox, EXPUNGE_WHOLE, uids, uid_count, fn, ctx);
 }
 
 uint64_t store_copy(struct store_client *c, uint64_t session, uint64_t from, uint64_t to, bool move,

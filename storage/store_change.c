@@ -253,7 +253,7 @@ enum err store_do_expunge(struct store *s, struct store_work *w)
     struct store_mailbox m;
     if (!w->is_resumed) {
         w->state[0] = (int64_t)wire_u64(&w->body);
-        w->state[1] = wire_u8(&w->body) != 0;
+        w->state[1] = wire_u8(&w->body);
     }
     struct expunge x = {.mailbox = (uint64_t)w->state[0], .whatever = w->state[1] != 0};
     enum err e = take_ranges(w, !x.whatever);
@@ -263,18 +263,22 @@ enum err store_do_expunge(struct store *s, struct store_work *w)
         return e;
     x.vault = m.vault;
     x.modseq = m.highest_modseq + 1;
-    x.first = w->uid_at;
     uint64_t before = w->reply.value;
-    e = slice_end(s, x.mailbox, x.first, w->ranges[w->range_at].last, &x.last);
-    if (!e)
-        e = expunge_piece(s, w->account, &x, &w->reply.value);
-    if (e)
-        return e;
+    bool is_done = false, is_whole = w->state[1] == EXPUNGE_WHOLE;
+    do {
+        x.first = w->uid_at;
+        e = slice_end(s, x.mailbox, x.first, w->ranges[w->range_at].last, &x.last);
+        if (!e)
+            e = expunge_piece(s, w->account, &x, &w->reply.value);
+        if (e)
+            return e;
+        is_done = next_piece(w, x.last);
+    } while (is_whole && !is_done);
     if (w->reply.value != before) {
         w->reply.modseq = x.modseq;
         store_ring(s, w->account, x.mailbox, x.modseq);
     }
-    return next_piece(w, x.last) ? ERR_OK : ERR_AGAIN;
+    return is_done ? ERR_OK : ERR_AGAIN;
 }
 
 struct copied {

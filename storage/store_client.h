@@ -106,6 +106,9 @@ uint64_t store_change_flags(struct store_client *c, const struct store_flags *f,
  * value: how many. */
 uint64_t store_expunge(struct store_client *c, uint64_t session, uint64_t mailbox, bool whatever,
     const struct uid_range *uids, size_t uid_count, store_reply_fn fn, void *ctx);
+/* All of uids, in one commit or not at all. */
+uint64_t store_expunge_whole(struct store_client *c, uint64_t session, uint64_t mailbox,
+    const struct uid_range *uids, size_t uid_count, store_reply_fn fn, void *ctx);
 /* ranges: source UIDs, ranges2: their new UIDs, in the same order. uidvalidity: destination's. All or
  * nothing; UIDs that do not exist are passed over. ERR_NOT_FOUND: no such destination. */
 uint64_t store_copy(struct store_client *c, uint64_t session, uint64_t from, uint64_t to, bool move,

@@ -35,7 +35,7 @@ static const struct request_type *request_type(uint16_t type)
         [M_APPEND] = {store_do_append, REQUEST_CHANGE | REQUEST_SESSION | REQUEST_ADDS, SCOPE_IMAP},
         [M_FLAGS] = {store_do_flags, REQUEST_CHANGE | REQUEST_SESSION, SCOPE_IMAP | SCOPE_POP3},
         [M_EXPUNGE] = {store_do_expunge, REQUEST_CHANGE | REQUEST_SESSION, SCOPE_IMAP | SCOPE_POP3},
-        [M_COPY] = {store_do_copy, REQUEST_CHANGE | REQUEST_SESSION, SCOPE_IMAP},
+        [M_COPY] = {store_do_copy, REQUEST_CHANGE | REQUEST_SESSION, SCOPE_IMAP | SCOPE_POP3},
         [M_MAILBOX_CREATE] = {store_do_mailbox_create, REQUEST_CHANGE | REQUEST_SESSION, SCOPE_IMAP},
         [M_MAILBOX_RENAME] = {store_do_mailbox_rename, REQUEST_CHANGE | REQUEST_SESSION, SCOPE_IMAP},
         [M_MAILBOX_DELETE] = {store_do_mailbox_delete, REQUEST_CHANGE | REQUEST_SESSION, SCOPE_IMAP},

@@ -1,6 +1,7 @@
 /* The commands of the TRANSACTION state (RFC 1939 sections 5 and 7, RFC 2449 CAPA); one table. */
 #include "base/log.h"
 #include "retrieval/pop3/pop3_session.h"
+#include "retrieval/pop3/pop3_words.h"
 
 /* The message of a number that is neither deleted nor beyond the maildrop; says why not. */
 static struct pop3_mail *mail_of(struct pop3_session *s, struct slice argument)
@@ -21,8 +22,8 @@ static struct pop3_mail *mail_of(struct pop3_session *s, struct slice argument)
 static void run_capa(struct pop3_session *s, struct slice argument)
 {
     (void)argument;
-    pop3_say(s, "+OK capabilities\r\nTOP\r\nUIDL\r\nUSER\r\nSASL PLAIN LOGIN\r\nPIPELINING\r\nRESP-CODES\r\n"
-        "AUTH-RESP-CODE\r\nIMPLEMENTATION Letterlock\r\n.\r\n");
+    pop3_say(s, "+OK capabilities\r\n" POP3_CAPABILITIES "USER\r\nSASL PLAIN LOGIN\r\nIMPLEMENTATION Letterlock\r\n"
+        ".\r\n");
 }
 
 static void run_stat(struct pop3_session *s, struct slice argument)
@@ -204,6 +205,15 @@ static void run_noop(struct pop3_session *s, struct slice argument)
     pop3_say(s, "+OK\r\n");
 }
 
+static void run_lang(struct pop3_session *s, struct slice argument)
+{
+    const char *answer = pop3_lang(argument);
+    if (answer)
+        pop3_say(s, "%s", answer);
+    else
+        pop3_bad(s, "this language is not spoken here");
+}
+
 static void run_quit(struct pop3_session *s, struct slice argument)
 {
     (void)argument;
@@ -220,6 +230,7 @@ void pop3_run(struct pop3_session *s, struct slice line)
     } commands[] = {
         {"CAPA", run_capa, false},
         {"DELE", run_dele, true},
+        {"LANG", run_lang, false},
         {"LIST", run_list, false},
         {"NOOP", run_noop, false},
         {"QUIT", run_quit, false},

@@ -52,20 +52,19 @@ static bool is_locked_by_other(const struct pop3_session *s)
     return false;
 }
 
-static enum err find_inbox(struct pop3_session *s)
+static enum err find_mailbox(struct pop3_session *s)
 {
     struct mailbox_info *boxes = NULL;
+    struct pop3_maildrop drop;
     size_t n = 0;
     enum err e = reader_mailboxes(s->base.retrieval->reader, s->base.retrieval->account, &boxes, &n);
     if (e)
         return e;
-    e = ERR_NOT_FOUND;
-    for (size_t i = 0; i < n; i++) {
-        if (boxes[i].special_use != SPECIAL_INBOX)
-            continue;
-        s->mailbox = boxes[i].id;
-        s->uidvalidity = boxes[i].uidvalidity;
-        e = ERR_OK;
+    e = pop3_maildrop_find(s->base.retrieval->settings, slice_str(s->address), boxes, n, &drop);
+    if (!e) {
+        s->mailbox = drop.mailbox;
+        s->uidvalidity = drop.uidvalidity;
+        s->archive = drop.archive;
     }
     free(boxes);
     return e;
@@ -105,7 +104,7 @@ static enum err lock_and_find(struct pop3_session *s)
         return ERR_BUSY;
     s->is_locked = true;
     s->next_uid = 1;
-    return find_inbox(s);
+    return find_mailbox(s);
 }
 
 static void load(struct pop3_session *s)
@@ -122,7 +121,9 @@ static void load(struct pop3_session *s)
         retrieval_session_again(&s->base);
     } else if (e != ERR_NOT_FOUND || !s->mailbox) {
         log_event(LOG_ERROR, "maildrop-not-read", LF_X("session", s->base.id), LF("err", err_text(e)));
-        pop3_say(s, "-ERR [SYS/TEMP] the maildrop could not be read\r\n");
+        pop3_say(s, e == ERR_NOT_FOUND
+            ? "-ERR [SYS/PERM] the mailbox that the settings pop3.mailboxes or pop3.file-away name is not there\r\n"
+            : "-ERR [SYS/TEMP] the maildrop could not be read\r\n");
         pop3_end(s);
     } else {
         pop3_say(s, "+OK %zu messages\r\n", s->count);
@@ -162,7 +163,8 @@ static size_t collect_deleted(struct pop3_session *s, struct uid_range *ranges)
     return n;
 }
 
-/* One request holds as many runs of marks as a message can; a maildrop with more takes several. */
+/* One request is one piece: all its marks or none. It holds as many runs of marks as a message can; a
+ * maildrop with more takes several. */
 void pop3_update(struct pop3_session *s)
 {
     struct uid_range *ranges = mem_new(STORE_RANGES_MAX * sizeof *ranges);
@@ -171,9 +173,12 @@ void pop3_update(struct pop3_session *s)
     if (n == 0) {
         pop3_say(s, "+OK until next time\r\n");
         pop3_end(s);
+    } else if (s->archive) {
+        s->request = store_copy(s->base.retrieval->store, s->base.id, s->mailbox, s->archive, true, ranges, n,
+            on_expunged, s);
     } else {
-        s->request = store_expunge(s->base.retrieval->store, s->base.id, s->mailbox, true, ranges, n, on_expunged,
-            s);
+        s->request = store_expunge_whole(s->base.retrieval->store, s->base.id, s->mailbox, ranges, n,
+            on_expunged, s);
     }
     free(ranges);
 }

@@ -7,6 +7,7 @@
 #define RETRIEVAL_POP3_SESSION_H
 
 #include "net/stream.h"
+#include "retrieval/pop3/pop3_maildrop.h"
 #include "retrieval/pop3/pop3_stuff.h"
 #include "retrieval/session.h"
 
@@ -31,6 +32,7 @@ struct pop3_session {
     enum pop3_state state;
     uint64_t mailbox;
     uint32_t uidvalidity;
+    uint64_t archive;                       /* where DELE files letters away; 0: it deletes */
     struct pop3_mail *mails;                /* owned */
     size_t count;
     size_t cap;
