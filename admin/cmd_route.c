@@ -34,6 +34,13 @@ const struct command cmd_route_add = {
     .run = run,
 };
 
+const struct command cmd_relay_check = {
+    .name = "relay check", .arguments = "[DOMAIN]", .most = 1,
+    .summary = "whether letters to DOMAIN would go: connects, tries TLS and the login, sends nothing",
+    .details = "Without DOMAIN: the smarthost. The server must be running.",
+    .op = "relay.check", .keys = {"domain"},
+};
+
 const struct command cmd_route_list = {
     .name = "route list",
     .summary = "all routes",

@@ -19,6 +19,7 @@ extern const struct command cmd_export, cmd_help, cmd_send, cmd_import, cmd_serv
     cmd_version;
 extern const struct command cmd_queue_drop, cmd_queue_hold, cmd_queue_list, cmd_queue_release, cmd_queue_retry,
     cmd_queue_show;
+extern const struct command cmd_relay_check;
 extern const struct command cmd_route_add, cmd_route_list, cmd_route_remove;
 extern const struct command cmd_unblock, cmd_why_blocked;
 extern const struct command cmd_user_add, cmd_user_disable, cmd_user_enable, cmd_user_list,

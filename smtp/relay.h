@@ -144,6 +144,8 @@ struct relay_connection {
     bool is_gone;
     char peer[300];                         /* "mx.example.net [192.0.2.1]" */
     uint64_t letters;
+    bool is_check;                          /* of `relay check`: says how far it came, sends nothing */
+    uint64_t check_req;
     /* the letter under way */
     struct relay_job *job;
     struct relay_content *content;
@@ -198,6 +200,8 @@ struct relay {
 
 /* ---- relay_queue.c ---- */
 void relay_queue_add(struct relay *r, const struct queue_work *w);
+/* Where letters for the domain go; "*": the smarthost. */
+struct relay_destination *relay_destination_of(struct relay *r, struct slice domain);
 /* A destination of that name. */
 struct relay_destination *relay_destination_get(struct relay *r, struct slice name);
 void relay_destination_wake(struct relay_destination *d);
@@ -249,6 +253,10 @@ void relay_content_ask_again(struct relay *r);
 
 /* ---- relay_connection.c ---- */
 void relay_connection_start(struct relay_destination *d);
+/* Of `relay check`: M_ADMIN_REPLY to this request tells what came of it. */
+void relay_connection_check(struct relay_destination *d, uint64_t req);
+/* All letters of the destination fail. */
+void relay_connection_hopeless(struct relay_connection *c, const char *why);
 /* An open connection without a letter; NULL: none. */
 struct relay_connection *relay_connection_idle(struct relay_destination *d);
 void relay_connection_quit(struct relay_connection *c);

@@ -8,7 +8,10 @@
 #include "smtp/relay.h"
 
 #include "base/codec.h"
+#include "base/json.h"
 #include "base/log.h"
+#include "storage/admin_ops.h"
+#include "storage/messages.h"
 
 static const struct stream_events stream_events;
 
@@ -71,6 +74,41 @@ void relay_connection_quit(struct relay_connection *c)
     relay_connection_set(c, RELAY_QUIT, RELAY_IDLE_MS);
 }
 
+/* In words and as JSON, to the supervisor. */
+static void answer_check(struct relay_connection *c, enum err e, const char *what)
+{
+    struct buf text, json, body;
+    const char *tls = c->stream ? stream_tls_description(c->stream) : "";
+    buf_init(&text, 4096);
+    buf_init(&json, 4096);
+    buf_init(&body, CHANNEL_MESSAGE_MAX);
+    struct json j = json_of(&json);
+    json_object(&j, NULL);
+    json_bool(&j, "ok", e == ERR_OK);
+    json_text(&j, e ? "error" : "said", slice_str(what));
+    json_text(&j, "peer", slice_str(c->peer));
+    json_text(&j, "tls", slice_str(tls));
+    json_end(&j);
+    buf_printf(&text, "%s\n", what);
+    admin_reply_encode(c->check_req, e, buf_slice(&text), buf_slice(&json), &body);
+    if (channel_send(c->relay->role->control, M_ADMIN_REPLY, buf_slice(&body), NULL, 0) != ERR_OK)
+        log_event(LOG_WARNING, "admin-reply-not-sent", LF("to", "supervisor"));
+    buf_clear(&text);
+    buf_clear(&json);
+    buf_clear(&body);
+}
+
+void relay_connection_hopeless(struct relay_connection *c, const char *why)
+{
+    struct relay_destination *d = c->destination;
+    bool is_check = c->is_check;
+    if (is_check)
+        answer_check(c, ERR_NOT_FOUND, why);
+    relay_connection_close(c);
+    if (!is_check)
+        relay_destination_failed(d, why, true);
+}
+
 void relay_connection_lost(struct relay_connection *c, const char *what, struct slice words)
 {
     struct relay_destination *d = c->destination;
@@ -85,6 +123,12 @@ void relay_connection_lost(struct relay_connection *c, const char *what, struct 
     }
     char *text = mem_strdup(buf_slice(&why));
     buf_clear(&why);
+    if (c->is_check) {
+        answer_check(c, ERR_CLOSED, text);
+        relay_connection_close(c);
+        free(text);
+        return;
+    }
     bool was_open = c->state >= RELAY_IDLE;
     bool is_fault = c->state != RELAY_IDLE && c->state != RELAY_QUIT && c->letters == 0;
     if (c->job)
@@ -126,6 +170,16 @@ static void is_open(struct relay_connection *c)
     c->destination->connecting--;
     relay_connection_set(c, RELAY_IDLE, RELAY_IDLE_MS);
     relay_destination_is_well(c->destination);
+    if (c->is_check) {
+        char said[600];
+        snprintf(said, sizeof said, "%s takes letters: %s%s%s", c->peer,
+            c->is_secure ? stream_tls_description(c->stream) : "without TLS",
+            c->destination->route && *c->destination->route->user ? ", logged in as " : "",
+            c->destination->route ? c->destination->route->user : "");
+        answer_check(c, ERR_OK, said);
+        relay_connection_quit(c);
+        return;
+    }
     relay_connection_ready(c);
     relay_destination_wake(c->destination);
 }
@@ -248,9 +302,7 @@ static bool is_loop(const struct relay_connection *c)
 static void on_hello(struct relay_connection *c)
 {
     if (is_loop(c)) {
-        struct relay_destination *d = c->destination;
-        relay_connection_close(c);
-        relay_destination_failed(d, "554 5.4.6 this domain's mail leads back to this server", true);
+        relay_connection_hopeless(c, "554 5.4.6 this domain's mail leads back to this server");
         return;
     }
     c->capabilities = c->state == RELAY_EHLO ? c->reply.capabilities : 0;
@@ -373,7 +425,7 @@ static void on_timeout(void *ctx)
 static void on_closed(void *ctx, enum err why)
 {
     struct relay_connection *c = ctx;
-    if (c->state == RELAY_HANDSHAKE && tls_mode(c) == ROUTE_TLS_MAY) {
+    if (c->state == RELAY_HANDSHAKE && tls_mode(c) == ROUTE_TLS_MAY && !c->is_check) {
         /* Opportunistic: rather in clear text than not at all. */
         c->destination->in_clear = true;
         log_event(LOG_INFO, "tls-failed", LF("to", c->destination->name), LF("peer", c->peer),
@@ -418,7 +470,7 @@ void relay_connection_dial(struct relay_connection *c)
     c->dial = dial_start(c->relay->loop, c->addresses, c->address_count, RELAY_CONNECT_MS, on_dialled, c);
 }
 
-void relay_connection_start(struct relay_destination *d)
+static struct relay_connection *connection_new(struct relay_destination *d)
 {
     struct relay *r = d->relay;
     struct relay_connection *c = mem_new(sizeof *c);
@@ -433,5 +485,18 @@ void relay_connection_start(struct relay_destination *d)
     d->connecting++;
     r->connection_count++;
     c->state = RELAY_DIALLING;
+    return c;
+}
+
+void relay_connection_start(struct relay_destination *d)
+{
+    relay_resolve(connection_new(d));
+}
+
+void relay_connection_check(struct relay_destination *d, uint64_t req)
+{
+    struct relay_connection *c = connection_new(d);
+    c->is_check = true;
+    c->check_req = req;
     relay_resolve(c);
 }

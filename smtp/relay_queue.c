@@ -63,7 +63,7 @@ static const struct relay_route *find_route(const struct relay *r, struct slice 
     return smarthost;
 }
 
-static struct relay_destination *destination_of(struct relay *r, struct slice domain)
+struct relay_destination *relay_destination_of(struct relay *r, struct slice domain)
 {
     const struct relay_route *route = find_route(r, domain);
     struct relay_destination *d;
@@ -231,7 +231,7 @@ void relay_queue_add(struct relay *r, const struct queue_work *w)
         r->owed++; /* handed out a second time by a new store */
         return;
     }
-    job_add(job_get(l, destination_of(r, w->recipient.domain)), recipient_new(w));
+    job_add(job_get(l, relay_destination_of(r, w->recipient.domain)), recipient_new(w));
 }
 
 /* ---- outcomes ---- */
@@ -484,7 +484,7 @@ static void place_again(struct relay *r, struct relay_job *j)
     while (j->recipients) {
         struct relay_recipient *p = j->recipients;
         j->recipients = p->next;
-        job_add(job_get(j->letter, destination_of(r, slice_str(p->domain))), p);
+        job_add(job_get(j->letter, relay_destination_of(r, slice_str(p->domain))), p);
     }
     relay_job_free(j);
 }
@@ -540,7 +540,7 @@ static void retry_one(void *ctx, uint64_t id, void *value)
 void relay_retry(struct relay *r, struct slice domain)
 {
     if (domain.n > 0)
-        retry_now(destination_of(r, domain));
+        retry_now(relay_destination_of(r, domain));
     else
         idmap_each(&r->destinations, retry_one, NULL);
 }

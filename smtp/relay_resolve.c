@@ -29,13 +29,6 @@ static void put_address(struct relay_connection *c, struct slice text)
     c->host_of[c->address_count++] = c->host_at;
 }
 
-static void fail_for_good(struct relay_connection *c, const char *why)
-{
-    struct relay_destination *d = c->destination;
-    relay_connection_close(c);
-    relay_destination_failed(d, why, true);
-}
-
 /* ---- addresses ---- */
 
 static void on_addresses(void *ctx, const struct dns_answer *a)
@@ -119,7 +112,7 @@ static void on_exchangers(void *ctx, const struct dns_answer *a)
     c->question = 0;
     if (a->err == ERR_NOT_FOUND) {
         snprintf(why, sizeof why, "550 5.1.2 there is no domain %s", c->destination->name);
-        fail_for_good(c, why);
+        relay_connection_hopeless(c, why);
         return;
     }
     if (a->err) {
@@ -128,7 +121,7 @@ static void on_exchangers(void *ctx, const struct dns_answer *a)
     }
     if (a->count == 1 && !*a->records[0].text) {
         snprintf(why, sizeof why, "556 5.1.10 the domain %s says that it takes no mail", c->destination->name);
-        fail_for_good(c, why);
+        relay_connection_hopeless(c, why);
         return;
     }
     if (a->count == 0)
@@ -136,7 +129,7 @@ static void on_exchangers(void *ctx, const struct dns_answer *a)
     else
         take_exchangers(c, a);
     if (c->host_count == 0)
-        fail_for_good(c, "554 5.4.6 this domain's mail leads back to this server");
+        relay_connection_hopeless(c, "554 5.4.6 this domain's mail leads back to this server");
     else
         ask_host(c);
 }

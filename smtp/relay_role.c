@@ -5,10 +5,14 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "base/secret.h"
+#include "message/address.h"
 #include "smtp/relay.h"
+#include "storage/admin_ops.h"
+#include "storage/messages.h"
 
 static void take_host(struct buf *out, struct slice setting)
 {
@@ -107,6 +111,47 @@ static void on_channel(struct role_context *c, enum role peer, uint32_t instance
         close(fd);
 }
 
+static void refuse_check(struct relay *r, uint64_t req, const char *why)
+{
+    struct buf json, body;
+    buf_init(&json, 1024);
+    buf_init(&body, CHANNEL_MESSAGE_MAX);
+    struct json j = json_of(&json);
+    json_object(&j, NULL);
+    json_text(&j, "error", slice_str(why));
+    json_end(&j);
+    admin_reply_encode(req, ERR_NOT_FOUND, slice_str(why), buf_slice(&json), &body);
+    if (channel_send(r->role->control, M_ADMIN_REPLY, buf_slice(&body), NULL, 0) != ERR_OK)
+        log_event(LOG_WARNING, "admin-reply-not-sent", LF("to", "supervisor"));
+    buf_clear(&json);
+    buf_clear(&body);
+}
+
+/* `relay check [DOMAIN]` */
+static void on_control(struct role_context *c, uint16_t type, struct slice body, const int *fds, size_t nfds)
+{
+    struct relay *r = c->state;
+    struct admin_request request;
+    struct buf name;
+    (void)fds;
+    (void)nfds;
+    if (type != M_ADMIN || admin_request_decode(body, &request) != ERR_OK)
+        return;
+    struct slice domain = admin_request_get(&request, "domain");
+    buf_init(&name, DNS_NAME_MAX + 8);
+    enum err e = domain.n > 0 ? domain_canonical(domain, &name) : ERR_OK;
+    if (domain.n == 0)
+        buf_put_str(&name, "*");
+    struct relay_destination *d = e ? NULL : relay_destination_of(r, buf_slice(&name));
+    if (!slice_equal(request.op, SLICE("relay.check")) || e)
+        refuse_check(r, request.req, "this is not a domain name\n");
+    else if (domain.n == 0 && !d->route)
+        refuse_check(r, request.req, "there is no smarthost: name a domain, or see `route add`\n");
+    else
+        relay_connection_check(d, request.req);
+    buf_clear(&name);
+}
+
 static void stop_now(void *ctx)
 {
     struct relay *r = ctx;
@@ -138,5 +183,6 @@ const struct role_ops relay_role_ops = {
     .start = start,
     .on_channel = on_channel,
     .on_settings = on_settings,
+    .on_control = on_control,
     .on_stop = on_stop,
 };

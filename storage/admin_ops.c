@@ -5,6 +5,8 @@ enum role admin_op_role(struct slice op)
 {
     bool is_auth = slice_starts(op, SLICE("user.")) || slice_starts(op, SLICE("session.")) ||
         slice_starts(op, SLICE("login.")) || slice_starts(op, SLICE("app-password."));
+    if (slice_starts(op, SLICE("relay.")))
+        return ROLE_RELAY;
     return is_auth ? ROLE_AUTH : ROLE_STORE;
 }
 

@@ -66,6 +66,9 @@
  *                                                          "created","next","size","answer"}]
  *   queue.show             letter                          the same, of one letter. queue.hold, queue.release,
  *                                                          queue.drop: letter
+ *   relay.check            [domain]                       relay: connects as for a letter to the domain (or to
+ *                                                          the smarthost), sends none. {"ok","said"|"error",
+ *                                                          "peer","tls"}
  *   queue.retry            [letter]                        a letter, a domain, or without it all: now
  *   status, verify, repair                                 status: the supervisor adds the roles
  */

@@ -207,7 +207,8 @@ def test_an_account_that_sends_too_much_is_braked(world):
         with pytest.raises(smtplib.SMTPDataError):
             client.sendmail(appliance.user, ['anna@elsewhere.example'], letter('brake-3'))
     with appliance.submission(other) as client:
-        client.sendmail(other, ['anna@elsewhere.example'], letter('other'))
+        client.sendmail(other, ['anna@elsewhere.example'],
+                        letter('other').replace(b'owner@example.test', other.encode(), 1))
     wait_until(lambda: len(sink.letters) == 4, what='the others are sent')
 
 
@@ -244,3 +245,19 @@ def test_routes_that_make_no_sense_are_refused(world):
     assert appliance.run('route', 'remove', '*', check=False).returncode == 1
     for letter_name in ('zz', '0', '7fffffffffffffff', 'ffff'):
         assert appliance.run('queue', 'drop', letter_name, check=False).returncode == 1
+
+
+def test_relay_check_says_how_far_it_came(world, server_context):
+    appliance, zone, plain = world
+    assert 'no smarthost' in appliance.run('relay', 'check', check=False).stderr
+    zone['elsewhere.example'] = ADDRESS
+    assert 'takes letters: without TLS' in appliance.run('relay', 'check', 'elsewhere.example').stdout
+    result = appliance.run('relay', 'check', 'nowhere.example', check=False)
+    assert result.returncode == 1 and 'there is no domain' in result.stderr
+    with Sink(tls_context=server_context) as sink:
+        route(appliance, sink)
+        assert appliance.json('relay', 'check')['tls'].startswith('TLS1.3')
+        sink.script = lambda session, step, argument: b'554 go away\r\n' if step == 'connect' else None
+        result = appliance.run('relay', 'check', check=False)
+        assert result.returncode == 1 and '554 go away' in result.stderr
+    assert plain.letters == [] and queue(appliance) == []
