@@ -19,7 +19,7 @@ case "${1:-}" in
 esac
 
 PACKAGES="meson ninja-build gcc libc6-dev pkg-config libsqlite3-dev libsodium-dev libgnutls28-dev
-    libevent-dev libzstd-dev libidn2-dev libunistring-dev libseccomp-dev libunbound-dev python3"
+    libevent-dev libzstd-dev zlib1g-dev libidn2-dev libunistring-dev libseccomp-dev libunbound-dev python3"
 
 install_missing() {
     missing=

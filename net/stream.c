@@ -50,6 +50,8 @@ static void release(struct stream *s)
     loop_cancel(s->loop, &s->flush);
     tls_link_free(s->tls);
     s->tls = NULL;
+    deflate_link_free(s->deflate);
+    s->deflate = NULL;
     fifo_clear(&s->in);
     fifo_clear(&s->out);
     close(s->fd);
@@ -178,6 +180,33 @@ static enum err receive_plain(struct stream *s, uint8_t *p, size_t n, size_t *ou
     return errno == EINTR ? ERR_AGAIN : err_from_errno(errno);
 }
 
+static enum err receive_wire(struct stream *s, uint8_t *p, size_t n, size_t *out_n)
+{
+    return s->tls ? tls_link_receive(s->tls, p, n, out_n) : receive_plain(s, p, n, out_n);
+}
+
+static enum err receive(struct stream *s, uint8_t *p, size_t n, size_t *out_n)
+{
+    if (!s->deflate)
+        return receive_wire(s, p, n, out_n);
+    if (!deflate_link_has_buffered(s->deflate)) {
+        size_t room;
+        size_t got = 0;
+        uint8_t *to = deflate_link_buffer(s->deflate, &room);
+        enum err e = receive_wire(s, to, room, &got);
+        if (e)
+            return e;
+        deflate_link_received(s->deflate, got);
+    }
+    return deflate_link_inflate(s->deflate, p, n, out_n);
+}
+
+/* Whether there is more to read without new bytes from the socket. */
+static bool has_buffered(const struct stream *s)
+{
+    return (s->tls && tls_link_has_buffered(s->tls)) || (s->deflate && deflate_link_has_buffered(s->deflate));
+}
+
 /* Reads up to STREAM_READ_STEP into the input. ERR_OK: stopped for a limit; ERR_AGAIN: the socket
  * has no more. */
 static enum err fill_input(struct stream *s)
@@ -189,14 +218,13 @@ static enum err fill_input(struct stream *s)
         if (want > input_room(s))
             want = input_room(s);
         uint8_t *p = fifo_reserve(&s->in, want);
-        enum err e = s->tls ? tls_link_receive(s->tls, p, want, &got)
-                            : receive_plain(s, p, want, &got);
+        enum err e = receive(s, p, want, &got);
         if (e)
             return e;
         fifo_added(&s->in, got);
         s->deliver = true;
         budget -= got;
-        if (got < want && !s->tls)
+        if (got < want && !s->tls && !s->deflate)
             return ERR_AGAIN; /* a short read has emptied the socket: spare the call that says so */
         if (got == want && s->read_step < STREAM_READ_STEP)
             s->read_step *= 2;
@@ -310,8 +338,7 @@ static void settle(struct stream *s)
             stream_finish(s); /* a peer that shut only its own side still gets its answers */
         return;
     }
-    if (again || (s->tls && wants_input(s) && s->state != STREAM_LINGER &&
-                  tls_link_has_buffered(s->tls)))
+    if (again || (wants_input(s) && s->state != STREAM_LINGER && has_buffered(s)))
         loop_queue_work(s->loop, &s->work);
     if (wants_input(s))
         read_on(s);
@@ -323,7 +350,7 @@ static void run_work(void *ctx)
     struct stream *s = ctx;
     if (s->tls && wants_input(s) && s->state == STREAM_HANDSHAKE)
         step_handshake(s);
-    else if (s->tls && wants_input(s) && s->state == STREAM_OPEN && tls_link_has_buffered(s->tls))
+    else if (wants_input(s) && s->state == STREAM_OPEN && has_buffered(s))
         pump_input(s);
     else
         settle(s);
@@ -411,7 +438,10 @@ void stream_write(struct stream *s, struct slice bytes)
         loop_queue_work(s->loop, &s->work);
         return;
     }
-    fifo_put(&s->out, bytes);
+    if (s->deflate)
+        deflate_link_put(s->deflate, bytes, &s->out);
+    else
+        fifo_put(&s->out, bytes);
     if (stream_output_pending(s) >= STREAM_OUTPUT_HIGH)
         s->over_high = true;
     if (!s->writing && s->state == STREAM_OPEN)
@@ -563,6 +593,14 @@ void stream_start_tls(struct stream *s, struct tls_context *tls)
         s->state = STREAM_HANDSHAKE;
     else
         s->why = ERR_INTERNAL;
+}
+
+bool stream_start_deflate(struct stream *s)
+{
+    if (s->state != STREAM_OPEN || s->deflate || fifo_size(&s->in) > 0)
+        return false;
+    s->deflate = deflate_link_new();
+    return s->deflate != NULL;
 }
 
 void stream_start_tls_client(struct stream *s, struct tls_context *tls, struct slice host)

@@ -79,6 +79,9 @@ void stream_start_tls(struct stream *s, struct tls_context *tls);
 void stream_start_tls_client(struct stream *s, struct tls_context *tls, struct slice host);
 /* After on_secure of a client: whether the chain leads to a trust anchor and covers host. ERR_DENIED: no. */
 enum err stream_verify_peer(const struct stream *s, struct slice host) MUST_CHECK;
+/* From now on both ways are raw DEFLATE (RFC 4978); what was written before goes out as it is. False:
+ * there is no memory, it is compressed already, or clear bytes wait to be read. */
+bool stream_start_deflate(struct stream *s);
 bool stream_is_secure(const struct stream *s);
 /* True when unread clear bytes stood behind the STARTTLS line and were dropped. */
 bool stream_dropped_clear_input(const struct stream *s);

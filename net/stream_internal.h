@@ -64,6 +64,7 @@ struct stream {
     uint64_t linger_due;
 
     struct tls_link *tls; /* owned; NULL: plain */
+    struct deflate_link *deflate; /* owned; NULL: not compressed */
     char peer[INET6_ADDRSTRLEN];
     char tls_text[STREAM_TLS_TEXT];
 };
@@ -101,6 +102,22 @@ void tls_link_trim(struct tls_link *t);
 void tls_link_describe(const struct tls_link *t, char *out, size_t cap);
 enum err tls_link_binding(const struct tls_link *t, enum stream_binding kind, uint8_t *out,
     size_t *out_n) MUST_CHECK;
+
+/* stream_deflate.c */
+struct deflate_link;
+
+/* NULL without memory. */
+struct deflate_link *deflate_link_new(void);
+void deflate_link_free(struct deflate_link *d);
+/* Where compressed bytes are to be received, when deflate_link_has_buffered() is false; and how many came. */
+uint8_t *deflate_link_buffer(struct deflate_link *d, size_t *out_room);
+void deflate_link_received(struct deflate_link *d, size_t n);
+/* Whether deflate_link_inflate() may go on without new bytes. */
+bool deflate_link_has_buffered(const struct deflate_link *d);
+/* At most n bytes. ERR_AGAIN: nothing without new bytes. ERR_CLOSED: the peer ended it. ERR_SYNTAX: no DEFLATE. */
+enum err deflate_link_inflate(struct deflate_link *d, uint8_t *p, size_t n, size_t *out_n) MUST_CHECK;
+/* Appends the compressed bytes, flushed. */
+void deflate_link_put(struct deflate_link *d, struct slice bytes, struct fifo *out);
 
 /* tls.c */
 enum err tls_context_begin(struct tls_context *c, gnutls_session_t *out) MUST_CHECK;

@@ -29,6 +29,7 @@ WALLS = [
     (r'unbound(-event)?\.h', {'net'}),
     (r'sqlite3\.h', {'storage'}),
     (r'zstd\.h|zdict\.h', {'storage'}),
+    (r'zlib\.h', {'net'}),
     (r'sodium\.h|sodium/.*', {'base', 'storage'}),
     (r'idn2\.h|uni(conv|str|norm|case|ctype|types|gbrk|name|wbrk|width)\.h', {'base', 'message'}),
     (r'seccomp\.h|linux/(landlock|seccomp|filter)\.h', {'base'}),

@@ -24,7 +24,7 @@ count() { printf '%s\t%s\n' "$1" "$2" >>"$WORK/results"; [ "$1" = passed ] || ec
 wants() { case " $STAGES " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
 
 BUILD_PACKAGES="meson ninja-build gcc libc6-dev pkg-config libsqlite3-dev libsodium-dev libgnutls28-dev
-    libevent-dev libzstd-dev libidn2-dev libunistring-dev libseccomp-dev libunbound-dev libcmocka-dev"
+    libevent-dev libzstd-dev zlib1g-dev libidn2-dev libunistring-dev libseccomp-dev libunbound-dev libcmocka-dev"
 CLANG_PACKAGES="clang libclang-rt-14-dev"
 TOOL_PACKAGES="python3 python3-pytest swaks libnet-ssleay-perl libauthen-sasl-perl curl isync fetchmail
     gnutls-bin openssl sqlite3"

@@ -157,6 +157,36 @@ const struct imap_command imap_cmd_enable = {
     .step = enable,
 };
 
+/* compress: "COMPRESS" SP "DEFLATE" */
+static void parse_compress(struct imap_cursor *c, void *work)
+{
+    (void)work;
+    imap_space(c);
+    if (!imap_take_word(c, "DEFLATE"))
+        imap_fail(c, "DEFLATE is the one algorithm here");
+}
+
+static enum imap_step compress(struct imap_session *s, void *work)
+{
+    (void)work;
+    if (s->has_deflate) {
+        imap_no(s, "[COMPRESSIONACTIVE] DEFLATE is active already");
+    } else if (stream_input(s->stream).n) { /* RFC 4978 section 3: the client waits for the answer */
+        imap_bad(s, "Nothing may follow COMPRESS before its answer");
+    } else {
+        s->starts_deflate = true;
+        imap_ok(s, "DEFLATE begins");
+    }
+    return IMAP_STEP_DONE;
+}
+
+const struct imap_command imap_cmd_compress = {
+    .name = "COMPRESS",
+    .states = STATES_ANY,
+    .parse = parse_compress,
+    .step = compress,
+};
+
 static enum imap_step namespace(struct imap_session *s, void *work)
 {
     (void)work;

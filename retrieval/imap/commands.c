@@ -7,13 +7,14 @@
 
 const char imap_capabilities[] = "IMAP4rev2 IMAP4rev1 LITERAL+ ID IDLE NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN "
     "SPECIAL-USE ENABLE ESEARCH LIST-EXTENDED LIST-STATUS STATUS=SIZE WITHIN UTF8=ACCEPT CONDSTORE QRESYNC "
-    "SEARCHRES OBJECTID BINARY SAVEDATE PREVIEW APPENDLIMIT QUOTA QUOTA=RES-STORAGE";
+    "SEARCHRES OBJECTID BINARY COMPRESS=DEFLATE SAVEDATE PREVIEW APPENDLIMIT QUOTA QUOTA=RES-STORAGE";
 
 static const struct imap_command *const table[] = {
     &imap_cmd_append,
     &imap_cmd_capability,
     &imap_cmd_check,
     &imap_cmd_close,
+    &imap_cmd_compress,
     &imap_cmd_copy,
     &imap_cmd_create,
     &imap_cmd_delete,

@@ -156,6 +156,16 @@ static enum imap_step tell_changes(struct imap_session *s)
     return imap_sync_step(s, !keeps);
 }
 
+static void start_deflate(struct imap_session *s)
+{
+    s->starts_deflate = false;
+    s->has_deflate = stream_start_deflate(s->stream);
+    if (!s->has_deflate && !s->is_closing) { /* OK is said: there is no way back */
+        s->is_closing = true;
+        stream_finish(s->stream);
+    }
+}
+
 /* One piece of the running command; true when it is over. */
 static bool run_piece(struct imap_session *s)
 {
@@ -175,6 +185,8 @@ static bool run_piece(struct imap_session *s)
         return stopped_at(s, step);
     imap_say_own_completion(s);
     imap_end_command(s);
+    if (s->starts_deflate)
+        start_deflate(s);
     if (s->state == IMAP_STATE_LOGOUT && !s->is_closing) {
         s->is_closing = true;
         stream_finish(s->stream);

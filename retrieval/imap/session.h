@@ -78,6 +78,8 @@ struct imap_session {
     bool has_utf8;              /* ENABLE UTF8=ACCEPT, or IMAP4rev2: names and strings are UTF-8 */
     bool has_condstore;         /* FETCH responses bear MODSEQ (RFC 7162 section 3.1) */
     bool has_qresync;           /* VANISHED in place of EXPUNGE */
+    bool starts_deflate;        /* COMPRESS: behind its completion all is deflated (RFC 4978) */
+    bool has_deflate;
     bool has_rev2;              /* ENABLE IMAP4rev2: no RECENT, ESEARCH always */
     bool is_dirty;              /* the selected mailbox may have changed */
     unsigned bad_count;
