@@ -6,6 +6,7 @@
 #include "retrieval/imap/commands.h"
 
 const char imap_capabilities[] = "IMAP4rev2 IMAP4rev1 LITERAL+ ID IDLE NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN "
+    "SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES "
     "SPECIAL-USE ENABLE ESEARCH LIST-EXTENDED LIST-STATUS STATUS=SIZE WITHIN UTF8=ACCEPT CONDSTORE QRESYNC "
     "SEARCHRES OBJECTID BINARY COMPRESS=DEFLATE SAVEDATE PREVIEW APPENDLIMIT QUOTA QUOTA=RES-STORAGE";
 
@@ -35,9 +36,11 @@ static const struct imap_command *const table[] = {
     &imap_cmd_rename,
     &imap_cmd_search,
     &imap_cmd_select,
+    &imap_cmd_sort,
     &imap_cmd_status,
     &imap_cmd_store,
     &imap_cmd_subscribe,
+    &imap_cmd_thread,
     &imap_cmd_unselect,
     &imap_cmd_unsubscribe,
 };

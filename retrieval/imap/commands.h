@@ -26,7 +26,7 @@ extern const struct imap_command imap_cmd_list, imap_cmd_lsub, imap_cmd_status;
 extern const struct imap_command imap_cmd_create, imap_cmd_delete, imap_cmd_rename, imap_cmd_subscribe,
     imap_cmd_unsubscribe;
 extern const struct imap_command imap_cmd_getquota, imap_cmd_getquotaroot;
-extern const struct imap_command imap_cmd_search;
+extern const struct imap_command imap_cmd_search, imap_cmd_sort, imap_cmd_thread;
 extern const struct imap_command imap_cmd_select, imap_cmd_examine;
 extern const struct imap_command imap_cmd_store;
 
