@@ -132,6 +132,7 @@ static enum smtp_step take_answer(struct smtp_session *s, const struct lookup_an
     if (e != ERR_OK)
         return refuse_recipient(s, reply_of_recipient(e));
     smtp_session_set_state(s, SMTP_STATE_RCPT);
+    s->idle_commands = 0;
     return answer(s, REPLY_RECIPIENT_OK);
 }
 

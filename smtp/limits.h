@@ -1,5 +1,18 @@
 /* What a peer may make us hold or wait for, with the section of the RFC beside each number. Limits
- * that an administrator may want to move are settings (storage/settings.h, "smtp.…"). */
+ * that an administrator may want to move are settings (storage/settings.h):
+ *
+ *     smtp.max-connections      all at one time            421 4.3.2  memory is bounded
+ *     smtp.max-per-network      of a network at one time   421 4.7.0  one peer does not take all places
+ *     smtp.network-connections  of a network, in 10 min    421 4.7.0  a loop somewhere does not become ours
+ *     smtp.network-errors       5xx of a network, in 10 min 421 4.7.0 who guesses addresses is sent away
+ *     smtp.max-errors           5xx of a connection        421 4.7.0  the same, sooner
+ *     smtp.max-idle-commands    since a recipient          421 4.7.0  commands that lead nowhere
+ *     smtp.greeting-wait        before the greeting        554 5.5.1  who talks first is a robot
+ *     smtp.max-recipients       of a letter                452 4.5.3  RFC 5321 section 4.5.3.1.8
+ *     smtp.max-size             of a letter                552 5.3.4
+ *
+ * Networks of smtp.unlimited-networks are spared those of networks, idle commands, the wait and the check
+ * for commands that are sent before their turn (554 5.5.0; RFC 2920 section 3.1). */
 #ifndef SMTP_LIMITS_H
 #define SMTP_LIMITS_H
 
@@ -40,6 +53,10 @@
 #define SMTP_FROM_MAX 16
 #define SMTP_RECEIVED_MAX 100 /* RFC 5321 section 6.3: at least 100 */
 #define SMTP_PARAMETERS_MAX 16
+/* What a network did is added up for so long (smtp.network-connections, smtp.network-errors). Why: a
+ * robot that tries addresses or breaks the protocol comes back at once on another connection. */
+#define SMTP_TALLY_MS (10u * 60 * 1000)
+#define SMTP_TALLIES_MAX 10000
 #define SMTP_TARGETS_MAX 10000
 #define SMTP_LOOKUPS_MAX 4096       /* cached look-ups */
 #define SMTP_LOOKUP_TARGETS_MAX 16  /* answers with more are not cached */

@@ -2,6 +2,10 @@
 #include "smtp/network.h"
 
 #include <arpa/inet.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "smtp/limits.h"
 
 uint64_t smtp_network_of(const char *peer)
 {
@@ -30,4 +34,33 @@ void smtp_network_leave(struct idmap *networks, uint64_t network)
         idmap_put(networks, network, (void *)(count - 1));
     else
         idmap_remove(networks, network);
+}
+
+static void free_tally(void *ctx, uint64_t id, void *value)
+{
+    (void)ctx;
+    (void)id;
+    free(value);
+}
+
+void smtp_tallies_clear(struct idmap *tallies)
+{
+    idmap_each(tallies, free_tally, NULL);
+    idmap_clear(tallies);
+}
+
+/* When there are too many all are forgotten: a flood from everywhere is not one network's doing. */
+struct smtp_tally *smtp_tally_of(struct idmap *tallies, uint64_t network, uint64_t now_ms)
+{
+    struct smtp_tally *t = idmap_find(tallies, network);
+    if (t == NULL) {
+        if (tallies->count >= SMTP_TALLIES_MAX)
+            smtp_tallies_clear(tallies);
+        t = mem_new(sizeof *t);
+        t->since_ms = now_ms;
+        idmap_put(tallies, network, t);
+    }
+    if (now_ms - t->since_ms >= SMTP_TALLY_MS)
+        *t = (struct smtp_tally){.since_ms = now_ms};
+    return t;
 }

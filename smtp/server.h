@@ -29,6 +29,10 @@ struct smtp_config {
     uint64_t max_connections;
     uint64_t max_per_network;
     uint64_t lookup_cache_ms;
+    uint64_t network_connections;
+    uint64_t network_errors;
+    uint64_t max_idle_commands;
+    uint64_t greeting_wait_ms;
     bool keeps_bcc;
     bool shows_client;
 };
@@ -53,6 +57,7 @@ struct smtp_server {
 
     struct idmap sessions;          /* by id; each owns itself and leaves when its stream closes */
     struct idmap networks;          /* hash of a network -> number of its connections */
+    struct idmap tallies;           /* hash of a network -> struct smtp_tally */
     uint64_t last_id;
     struct lookup_cache lookups;
     struct buf line;                /* scratch: a reply while it is put together */

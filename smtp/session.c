@@ -121,6 +121,33 @@ static void refuse_line(struct smtp_session *s, enum err why, size_t max)
         smtp_session_reply(s, max == SMTP_AUTH_LINE_MAX ? REPLY_AUTH_LINE_TOO_LONG : REPLY_LINE_TOO_LONG);
 }
 
+/* RFC 2920 section 3.1: what may only stand last in a group of commands; for who was not told of
+ * PIPELINING, every one. */
+static bool must_be_last(const struct smtp_session *s, struct slice line)
+{
+    static const char *const verbs[] = {"EHLO", "HELO", "DATA"};
+    struct slice verb = slice_cut(&line, ' ');
+    if (s->service != SMTP_RECEIVING || s->is_unlimited || s->state == SMTP_STATE_AUTH)
+        return false;
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        if (slice_equal_nocase(verb, slice_str(verbs[i])))
+            return true;
+    return s->state != SMTP_STATE_NEW && !s->is_extended;
+}
+
+/* After a command: whether the peer waits where it must, and whether its commands lead anywhere. */
+static void check_manners(struct smtp_session *s, bool must_wait)
+{
+    if (s->state == SMTP_STATE_CLOSING || s->is_unlimited || s->service != SMTP_RECEIVING)
+        return;
+    if (must_wait && stream_input(s->stream).n > 0) {
+        log_event(LOG_INFO, "early-pipelining", LF_X("session", s->id), LF("peer", stream_peer(s->stream)));
+        say_and_close(s, REPLY_EARLY_PIPELINING);
+    } else if (s->idle_commands++ >= s->server->config.max_idle_commands) {
+        say_and_close(s, REPLY_IDLE_COMMANDS);
+    }
+}
+
 /* One line; false when there is none yet. */
 static bool take_line(struct smtp_session *s)
 {
@@ -130,12 +157,14 @@ static bool take_line(struct smtp_session *s)
     enum smtp_step step = STEP_DONE;
     if (e == ERR_AGAIN)
         return false;
+    bool must_wait = e == ERR_OK && must_be_last(s, line);
     stream_set_deadline(s->stream, SMTP_COMMAND_MS);
     if (e == ERR_OK)
         step = smtp_dispatch(s, line);
     else
         refuse_line(s, e, max);
     after_step(s, step);
+    check_manners(s, must_wait);
     return true;
 }
 
@@ -224,7 +253,13 @@ static void greet(struct smtp_session *s)
 
 static void on_data(void *ctx)
 {
-    take_input(ctx);
+    struct smtp_session *s = ctx;
+    if (s->wait != SMTP_WAIT_GREETING) {
+        take_input(s);
+        return;
+    }
+    log_event(LOG_INFO, "early-talker", LF_X("session", s->id), LF("peer", stream_peer(s->stream)));
+    say_and_close(s, REPLY_EARLY_TALKER);
 }
 
 static void on_writable(void *ctx)
@@ -250,9 +285,12 @@ static void on_timeout(void *ctx)
 {
     struct smtp_session *s = ctx;
     bool is_ours = s->wait != SMTP_WAIT_NOTHING && s->wait != SMTP_WAIT_OUTPUT;
-    if (s->state == SMTP_STATE_HANDSHAKE)
+    if (s->state == SMTP_STATE_HANDSHAKE) {
         begin_closing(s);
-    else if (is_ours)
+    } else if (s->wait == SMTP_WAIT_GREETING) {
+        s->wait = SMTP_WAIT_NOTHING;
+        greet(s);
+    } else if (is_ours)
         stream_set_deadline(s->stream, SMTP_COMMAND_MS); /* we are slow, not the peer */
     else if (!smtp_session_in_text(s) || !smtp_data_period(s))
         say_and_close(s, REPLY_TIMEOUT);
@@ -273,6 +311,8 @@ static void on_closed(void *ctx, enum err why)
     buf_clear(&s->pending);
     buf_clear(&s->canonical);
     smtp_network_leave(&server->networks, s->network);
+    if (!s->is_unlimited && s->errors > 0)
+        smtp_tally_of(&server->tallies, s->network, clock_mono_ms())->errors += s->errors;
     idmap_remove(&server->sessions, s->id);
     stream_free(s->stream);
     free(s);
@@ -289,6 +329,18 @@ static const struct stream_events events = {
 
 /* ---- birth ---- */
 
+/* Greets, at once or after a moment in which a robot would not wait. */
+static void welcome(struct smtp_session *s)
+{
+    uint64_t wait_ms = s->server->config.greeting_wait_ms;
+    if (s->service != SMTP_RECEIVING || s->is_unlimited || wait_ms == 0) {
+        greet(s);
+        return;
+    }
+    s->wait = SMTP_WAIT_GREETING;
+    stream_set_deadline(s->stream, wait_ms);
+}
+
 static struct smtp_session *session_new(struct smtp_server *server, enum smtp_service service, int fd)
 {
     struct smtp_session *s = mem_new(sizeof *s);
@@ -298,6 +350,8 @@ static struct smtp_session *session_new(struct smtp_server *server, enum smtp_se
     s->stream = stream_new(server->loop, fd, &events, s);
     stream_set_input_max(s->stream, SMTP_INPUT_COMMAND);
     s->network = smtp_network_of(stream_peer(s->stream));
+    s->is_unlimited =
+        settings_has_network(server->role->settings, "smtp.unlimited-networks", stream_peer(s->stream));
     s->may_login_in_clear =
         settings_has_network(server->role->settings, "login.cleartext", stream_peer(s->stream));
     buf_init(&s->hello, SMTP_HELLO_NAME_MAX);
@@ -317,10 +371,14 @@ static enum smtp_reply_name door_refusal(struct smtp_session *s, size_t from_net
         return REPLY_STOPPING;
     if (server->sessions.count > server->config.max_connections)
         return REPLY_TOO_MANY_CONNECTIONS;
-    if (from_network > server->config.max_per_network &&
-        !settings_has_network(server->role->settings, "smtp.unlimited-networks", stream_peer(s->stream)))
+    if (s->is_unlimited)
+        return REPLY_OK;
+    if (from_network > server->config.max_per_network)
         return REPLY_TOO_MANY_FROM_NETWORK;
-    return REPLY_OK;
+    struct smtp_tally *tally = smtp_tally_of(&server->tallies, s->network, clock_mono_ms());
+    if (tally->errors >= server->config.network_errors)
+        return REPLY_NETWORK_ERRORS;
+    return ++tally->connections > server->config.network_connections ? REPLY_TOO_MANY_OF_NETWORK : REPLY_OK;
 }
 
 void smtp_session_start(struct smtp_server *server, enum smtp_service service, int fd)
@@ -334,7 +392,7 @@ void smtp_session_start(struct smtp_server *server, enum smtp_service service, i
             LF("peer", stream_peer(s->stream)), LF("why", smtp_reply_get(why)->text));
     if (service != SMTP_SUBMISSIONS) {
         if (why == REPLY_OK)
-            greet(s);
+            welcome(s);
         else
             say_and_close(s, why);
     } else if (why != REPLY_OK || server->tls == NULL) {

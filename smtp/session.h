@@ -33,6 +33,7 @@ enum smtp_wait {
     SMTP_WAIT_LOGIN,    /* auth_login: `request` */
     SMTP_WAIT_STORED,   /* the commit of the letter */
     SMTP_WAIT_ROOM,     /* the store is behind: its on_drained */
+    SMTP_WAIT_GREETING, /* whether the peer speaks before it is greeted */
     SMTP_WAIT_OUTPUT,   /* the peer does not read our replies: on_writable */
 };
 
@@ -55,7 +56,9 @@ struct smtp_session {
     enum smtp_service service;
     uint64_t network;
     bool may_login_in_clear;      /* setting login.cleartext */
+    bool is_unlimited;            /* setting smtp.unlimited-networks */
     unsigned errors;
+    unsigned idle_commands;       /* since a recipient was accepted */
     unsigned login_failures;
 
     enum smtp_state state;        /* set by smtp_session_set_state() alone */

@@ -37,6 +37,10 @@ static void take_settings(struct smtp_server *server)
     c->max_per_network = settings_number(set, "smtp.max-per-network");
     c->keeps_bcc = slice_equal(settings_text(set, "submission.bcc"), SLICE("keep"));
     c->shows_client = settings_bool(set, "submission.show-client");
+    c->network_connections = settings_number(set, "smtp.network-connections");
+    c->network_errors = settings_number(set, "smtp.network-errors");
+    c->max_idle_commands = settings_number(set, "smtp.max-idle-commands");
+    c->greeting_wait_ms = settings_number(set, "smtp.greeting-wait");
     c->lookup_cache_ms = settings_number(set, "smtp.lookup-cache") * 1000;
 }
 

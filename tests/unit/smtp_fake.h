@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "smtp/limits.h"
+#include "smtp/network.h"
 #include "smtp/session.h"
 #include "smtp/smtp_role.h"
 
@@ -311,6 +312,7 @@ static inline void fake_stop(void)
     lookup_cache_flush(&server->lookups);
     idmap_clear(&server->sessions);
     idmap_clear(&server->networks);
+    smtp_tallies_clear(&server->tallies);
     tls_context_release(server->tls);
     buf_clear(&server->line);
     buf_clear(&server->config.host);

@@ -436,6 +436,7 @@ static void connections_are_limited(void **state)
     fake_config("smtp.max-connections", "10");
     fake_config("smtp.max-per-network", "1");
     fake_config("smtp.unlimited-networks", "10.0.0.0/8");
+    fake_config("smtp.greeting-wait", "0");
     client_begin(&a, SMTP_RECEIVING);
     client_begin(&b, SMTP_RECEIVING);
     EXPECT(&b, "", "421");
