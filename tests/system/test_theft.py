@@ -4,6 +4,7 @@ keyword or password of what is stored."""
 import base64
 import os
 import shutil
+import sqlite3
 import subprocess
 import time
 
@@ -11,15 +12,16 @@ import pytest
 
 import thief
 from imapwire import Imap
-from letterlock import Appliance, CommandFailed
+from letterlock import Appliance, CommandFailed, wait_until
 
 SUBJECT, BODY, HIDDEN = 'Zwiebelturmkonferenz', 'Xanthippenwalzer', 'Quastenflosserkunde'
 SENDER, SENDER_NAME, SENDER_DOMAIN = 'waldfee.kirchmair', 'Hortensia Kirchmair', 'mondkalbverlag.example'
 FILE_NAME, MAILBOX, KEYWORD = 'Geheimvertrag-Nr-4711.pdf', 'Schatzkammerakten', 'Zirkelmitglied'
 PASSWORD, HALF, EXPUNGED, APPENDED = 'Luftkissen-Pergament-88', 'Halbfertigbrief', 'Weggeworfenes', 'Abgelegtesstueck'
+INDEXED = 'Stichwortverzeichnis'
 HELO = 'nebelhorn-rechner.example'
 WORDS = [SUBJECT, BODY, HIDDEN, SENDER, SENDER_NAME, SENDER_DOMAIN, FILE_NAME, MAILBOX, KEYWORD, PASSWORD, HALF,
-         EXPUNGED, APPENDED, HELO]
+         EXPUNGED, APPENDED, INDEXED, HELO]
 
 
 def letter(number, subject=SUBJECT, filler=1):
@@ -30,6 +32,12 @@ def letter(number, subject=SUBJECT, filler=1):
                 SENDER_NAME, SENDER, SENDER_DOMAIN, subject, number, number, SENDER_DOMAIN,
                 '\r\n'.join([BODY + ' im Text'] * filler), FILE_NAME,
                 base64.encodebytes((HIDDEN * filler).encode()).decode().replace('\n', '\r\n'))).encode()
+
+
+def index_blocks(data):
+    with sqlite3.connect('file:%s/mail.db?mode=ro' % data, uri=True) as db:
+        return db.execute('SELECT count(*) FROM search_block JOIN search_segment g ON g.id = search_block.id >> 16'
+                          ' WHERE g.directory IS NOT NULL').fetchone()[0]
 
 
 def fill(appliance):
@@ -52,6 +60,10 @@ def fill(appliance):
             imap.ok('UID COPY 1:3 ' + MAILBOX)
         imap.fetch('1:*', '(ENVELOPE BODYSTRUCTURE BODY.PEEK[])')     # adopts what was delivered
         imap.ok('SEARCH TEXT "%s"' % BODY)
+        for number in range(260):                                     # enough that the index gets a segment
+            imap.append(letter(number, INDEXED))
+        wait_until(lambda: index_blocks(appliance.data), what='a segment of the search index')
+        assert len(imap.search('SUBJECT ' + INDEXED)) == 260
 
 
 def hold_half_a_letter(appliance):
