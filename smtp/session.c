@@ -59,8 +59,11 @@ void smtp_session_reply_with(struct smtp_session *s, enum smtp_reply_name name, 
     buf_reset(line);
     smtp_reply_put(line, name, detail);
     smtp_session_write(s, buf_slice(line));
-    if (smtp_reply_get(name)->code >= 500)
-        s->errors++;
+    if (smtp_reply_get(name)->code < 500)
+        return;
+    s->errors++;
+    if (!s->is_unlimited)
+        smtp_tally_of(&s->server->tallies, s->network, clock_mono_ms())->errors++;
 }
 
 void smtp_session_reply(struct smtp_session *s, enum smtp_reply_name name)
@@ -311,8 +314,6 @@ static void on_closed(void *ctx, enum err why)
     buf_clear(&s->pending);
     buf_clear(&s->canonical);
     smtp_network_leave(&server->networks, s->network);
-    if (!s->is_unlimited && s->errors > 0)
-        smtp_tally_of(&server->tallies, s->network, clock_mono_ms())->errors += s->errors;
     idmap_remove(&server->sessions, s->id);
     stream_free(s->stream);
     free(s);
