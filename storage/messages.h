@@ -70,7 +70,7 @@ enum message_type {
     M_FLAGS,            /* mailbox u64, op u8, flags u64, unchanged_since u64, n u32, n ranges */
     M_EXPUNGE,          /* mailbox u64, whatever u8 (or EXPUNGE_WHOLE), n u32, n ranges */
     M_COPY,             /* from u64, to u64, move u8, n u32, n ranges */
-    M_MAILBOX_CREATE,   /* parent u64, bytes sealed name, fixed 16 name hash */
+    M_MAILBOX_CREATE,   /* parent u64, special use u8, bytes sealed name, fixed 16 name hash */
     M_MAILBOX_RENAME,   /* mailbox u64, parent u64, bytes sealed name, fixed 16 hash */
     M_MAILBOX_DELETE,   /* mailbox u64 */
     M_SUBSCRIBE,        /* mailbox u64, on u8 */

@@ -96,8 +96,15 @@ uint64_t store_copy(struct store_client *c, uint64_t session, uint64_t from, uin
 uint64_t store_mailbox_create(struct store_client *c, uint64_t session, const struct vault_keys *keys,
     uint64_t parent, struct slice name, store_reply_fn fn, void *ctx)
 {
+    return store_mailbox_create_for(c, session, keys, parent, name, 0, fn, ctx);
+}
+
+uint64_t store_mailbox_create_for(struct store_client *c, uint64_t session, const struct vault_keys *keys,
+    uint64_t parent, struct slice name, unsigned special_use, store_reply_fn fn, void *ctx)
+{
     struct buf body = new_body(session);
     wire_put_u64(&body, parent);
+    wire_put_u8(&body, (uint8_t)special_use);
     put_name(&body, keys, SEAL_NAME_MAILBOX, name);
     return send_body(c, M_MAILBOX_CREATE, STORE_REQUEST_CHANGE, &body, fn, ctx);
 }

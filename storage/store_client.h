@@ -116,6 +116,9 @@ uint64_t store_copy(struct store_client *c, uint64_t session, uint64_t from, uin
 /* parent 0: top level. name: one component, UTF-8; the client seals it with keys. value: mailbox id. */
 uint64_t store_mailbox_create(struct store_client *c, uint64_t session, const struct vault_keys *keys,
     uint64_t parent, struct slice name, store_reply_fn fn, void *ctx);
+/* With a special use (enum special_use of reader.h, not the inbox's). ERR_DENIED: another mailbox has it. */
+uint64_t store_mailbox_create_for(struct store_client *c, uint64_t session, const struct vault_keys *keys,
+    uint64_t parent, struct slice name, unsigned special_use, store_reply_fn fn, void *ctx);
 uint64_t store_mailbox_rename(struct store_client *c, uint64_t session, const struct vault_keys *keys,
     uint64_t mailbox, uint64_t new_parent, struct slice new_name, store_reply_fn fn, void *ctx);
 /* ERR_NOT_EMPTY: it has children (it is emptied and becomes \Noselect then: ERR_OK). */

@@ -69,17 +69,18 @@ static enum err account_vault(struct store *s, uint64_t account, int64_t *out)
     return e;
 }
 
-static enum err set_noselect(struct store *s, uint64_t id, bool noselect, uint32_t uidvalidity)
+static enum err set_noselect(struct store *s, uint64_t id, bool noselect, unsigned special, uint32_t uidvalidity)
 {
     struct stmt *q = db_use(s->mail, SQL_MAILBOX_NOSELECT);
     stmt_bind_int(q, "id", (int64_t)id);
     stmt_bind_int(q, "noselect", noselect);
+    stmt_bind_int(q, "special", special);
     stmt_bind_int(q, "uidvalidity", uidvalidity);
     return stmt_run(q);
 }
 
 static enum err insert_mailbox(struct store *s, uint64_t account, uint64_t parent, const struct sealed_name *n,
-    uint32_t uidvalidity)
+    unsigned special, uint32_t uidvalidity)
 {
     int64_t vault = 0;
     enum err e = account_vault(s, account, &vault);
@@ -91,21 +92,39 @@ static enum err insert_mailbox(struct store *s, uint64_t account, uint64_t paren
     stmt_bind_int(q, "vault", vault);
     stmt_bind_blob(q, "name", n->sealed);
     stmt_bind_blob(q, "hash", slice_of(n->hash, sizeof n->hash));
-    stmt_bind_int(q, "special", SPECIAL_NONE);
+    stmt_bind_int(q, "special", special);
     stmt_bind_int(q, "uidvalidity", uidvalidity);
     return stmt_run(q);
+}
+
+/* Each special use is one mailbox's. */
+static enum err check_special(struct store *s, uint64_t account, unsigned special)
+{
+    if (special == SPECIAL_NONE)
+        return ERR_OK;
+    if (special == SPECIAL_INBOX || special > SPECIAL_ARCHIVE)
+        return ERR_SYNTAX;
+    struct stmt *q = db_use(s->mail, SQL_MAILBOX_SPECIAL);
+    stmt_bind_int(q, "account", (int64_t)account);
+    stmt_bind_int(q, "special", special);
+    enum err e = stmt_step(q);
+    stmt_reset(q);
+    return e == ERR_NOT_FOUND ? ERR_OK : e ? e : ERR_DENIED;
 }
 
 enum err store_do_mailbox_create(struct store *s, struct store_work *w)
 {
     struct sealed_name n;
     uint64_t parent = wire_u64(&w->body);
+    unsigned special = wire_u8(&w->body);
     int64_t id = 0;
     bool noselect = false;
     uint32_t uidvalidity = 0;
     if (!take_name(&w->body, &n))
         return ERR_SYNTAX;
     enum err e = check_parent(s, w->account, parent, 0);
+    if (!e)
+        e = check_special(s, w->account, special);
     if (e)
         return e;
     e = find_by_name(s, w->account, parent, &n, &id, &noselect);
@@ -116,8 +135,8 @@ enum err store_do_mailbox_create(struct store *s, struct store_work *w)
         return e;
     e = store_new_uidvalidity(s, &uidvalidity);
     if (!e)
-        e = is_new ? insert_mailbox(s, w->account, parent, &n, uidvalidity)
-                   : set_noselect(s, (uint64_t)id, false, uidvalidity);
+        e = is_new ? insert_mailbox(s, w->account, parent, &n, special, uidvalidity)
+                   : set_noselect(s, (uint64_t)id, false, special, uidvalidity);
     if (e)
         return e;
     w->reply.value = (uint64_t)(is_new ? db_last_id(s->mail) : id);
@@ -219,7 +238,7 @@ enum err store_do_mailbox_delete(struct store *s, struct store_work *w)
     if (!e)
         e = store_new_uidvalidity(s, &uidvalidity);
     if (!e)
-        e = children ? set_noselect(s, id, true, uidvalidity) : delete_row(s, id);
+        e = children ? set_noselect(s, id, true, SPECIAL_NONE, uidvalidity) : delete_row(s, id);
     if (!e) {
         store_ring(s, w->account, id, UINT64_MAX);
         store_ring(s, w->account, 0, 0);

@@ -22,6 +22,7 @@ struct making {
     struct buf path;        /* owned */
     struct slice rest;      /* components still to be made */
     uint64_t parent;
+    enum special_use use;   /* of the last component */
 };
 
 static void making_clear(struct making *m)
@@ -60,8 +61,8 @@ static bool making_ask(struct imap_session *s, struct making *m, bool keep_last)
         return false;
     struct slice component = slice_cut(&m->rest, IMAP_DELIMITER);
     imap_reply_reset(s);
-    s->request = store_mailbox_create(imap_store(s), s->base.id, s->base.retrieval->keys, m->parent,
-        component, imap_on_reply, s);
+    s->request = store_mailbox_create_for(imap_store(s), s->base.id, s->base.retrieval->keys, m->parent,
+        component, m->rest.n ? SPECIAL_NONE : m->use, imap_on_reply, s);
     return true;
 }
 
@@ -81,8 +82,65 @@ static bool making_replied(struct imap_session *s, struct making *m)
 
 struct create {
     struct one_name name; /* first: parse_one_name */
+    bool has_unknown_use; /* one that we do not have, or several */
     struct making making;
 };
+
+/* use-attr: "\\Sent" … (RFC 6154) */
+static void parse_use(struct imap_cursor *c, struct create *w)
+{
+    static const struct {
+        const char *name;
+        enum special_use use;
+    } uses[] = {
+        {"Drafts", SPECIAL_DRAFTS},
+        {"Sent", SPECIAL_SENT},
+        {"Junk", SPECIAL_JUNK},
+        {"Trash", SPECIAL_TRASH},
+        {"Archive", SPECIAL_ARCHIVE},
+    };
+    if (!imap_take(c, '\\'))
+        imap_fail(c, "a special use begins with a backslash");
+    struct slice word = imap_atom(c);
+    enum special_use use = SPECIAL_NONE;
+    for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
+        if (slice_equal_nocase(word, slice_str(uses[i].name)))
+            use = uses[i].use;
+    w->has_unknown_use |= use == SPECIAL_NONE || w->making.use != SPECIAL_NONE;
+    w->making.use = use;
+}
+
+/* create: "CREATE" SP mailbox [SP "(" "USE" SP "(" [use-attr *(SP use-attr)] ")" ")"] */
+static void parse_create(struct imap_cursor *c, void *work)
+{
+    struct create *w = work;
+    parse_one_name(c, &w->name);
+    if (!imap_take(c, ' '))
+        return;
+    imap_open(c);
+    if (!imap_take_word(c, "USE"))
+        imap_fail(c, "USE was expected");
+    imap_space(c);
+    imap_open(c);
+    while (!imap_failed(c) && imap_peek(c) != ')') {
+        parse_use(c, w);
+        imap_take(c, ' ');
+    }
+    imap_close(c);
+    imap_close(c);
+}
+
+static bool special_use_is_taken(struct imap_session *s, enum special_use use)
+{
+    struct mailbox_tree tree;
+    bool is_taken = false;
+    if (use == SPECIAL_NONE || mailbox_tree_read(s->base.retrieval, &tree) != ERR_OK)
+        return false; /* the store looks again */
+    for (size_t i = 0; i < tree.n; i++)
+        is_taken |= tree.infos[i].special_use == use;
+    mailbox_tree_clear(&tree);
+    return is_taken;
+}
 
 static enum imap_step step_create(struct imap_session *s, void *work)
 {
@@ -90,6 +148,10 @@ static enum imap_step step_create(struct imap_session *s, void *work)
     if (s->reply.has_come && !making_replied(s, &w->making))
         return IMAP_STEP_DONE;
     if (!w->making.has_begun) {
+        if (w->has_unknown_use || special_use_is_taken(s, w->making.use)) {
+            imap_no(s, "[USEATTR] This special use cannot be given; each is one mailbox's");
+            return IMAP_STEP_DONE;
+        }
         if (!making_begin(s, &w->making, w->name.name))
             return IMAP_STEP_DONE;
         if (w->making.rest.n == 0) {
@@ -114,7 +176,7 @@ const struct imap_command imap_cmd_create = {
     .name = "CREATE",
     .states = STATES_ANY,
     .work_size = sizeof(struct create),
-    .parse = parse_one_name,
+    .parse = parse_create,
     .step = step_create,
     .clear = clear_create,
 };
