@@ -69,6 +69,14 @@ static enum err insert_recipients(struct store *s, int64_t letter, struct wire i
     return ERR_OK;
 }
 
+/* Hours that no limit looks at any more. */
+static enum err sweep_sent(struct store *s, int64_t hour)
+{
+    struct stmt *q = db_use(s->mail, SQL_SENT_SWEEP);
+    stmt_bind_int(q, "hour", hour);
+    return stmt_run(q);
+}
+
 /* ERR_LIMIT: with these the account would have sent to more than it may in an hour or a day. */
 static enum err count_sent(struct store *s, uint64_t account, uint32_t n)
 {
@@ -84,6 +92,7 @@ static enum err count_sent(struct store *s, uint64_t account, uint32_t n)
     stmt_bind_int(q, "account", (int64_t)account);
     stmt_bind_int(q, "hour", hour);
     e = stmt_step(q);
+    bool is_first = !e && stmt_int(q, 0) == n;
     if (!e) {
         uint64_t in_hour = (uint64_t)stmt_int(q, 0), in_day = (uint64_t)stmt_int(q, 1);
         uint64_t most_hour = settings_number(s->settings, "relay.max-per-hour");
@@ -92,6 +101,8 @@ static enum err count_sent(struct store *s, uint64_t account, uint32_t n)
             e = ERR_LIMIT;
     }
     stmt_reset(q);
+    if (!e && is_first)
+        e = sweep_sent(s, hour);
     if (e == ERR_LIMIT)
         log_event(LOG_WARNING, "sending-brake", LF_U("account", account),
             LF("meaning", "this account has sent to as many recipients as it may in an hour or a day"));
