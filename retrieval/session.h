@@ -64,6 +64,7 @@ struct retrieval {
     struct timer *adopt;
     struct search_indexer *indexer; /* owned */
     bool is_adopting;
+    unsigned listings_on_way;    /* blocks that the store has not yet answered for */
     bool is_leaving;             /* auth was asked whether nobody is on the way; then the process ends */
     struct imap_shared *imap;    /* what IMAP sessions share; owned by retrieval/imap */
 };

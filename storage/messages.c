@@ -68,6 +68,7 @@ static const struct rule rules[M_TYPE_MAX] = {
     [M_KEYWORD] = {RETRIEVAL, STORE, 0, 0},
     [M_ADOPT] = {RETRIEVAL, STORE, 0, 0},
     [M_SUMMARY] = {RETRIEVAL, STORE, 0, 0},
+    [M_LISTING] = {RETRIEVAL, STORE, 0, 0},
     [M_SEARCH] = {RETRIEVAL, STORE, 0, 0},
     [M_REPLY] = {STORE, SMTP | RETRIEVAL | RELAY, 0, 0},
     [M_RING] = {STORE, RETRIEVAL, 0, 0},

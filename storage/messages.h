@@ -80,6 +80,7 @@ enum message_type {
     M_SUMMARY,          /* letter u64, bytes sealed */
     M_SEARCH,           /* op u8 (store_search_op), vault u64, segment u64, number u64, upto u64,
                            bytes sealed */
+    M_LISTING,          /* mailbox u64, first u32, last u32, bytes sealed: listing.h */
     /* store -> smtp, retrieval, relay */
     M_REPLY,            /* req, err u16, modseq u64, value u64, uidvalidity u32, n u32 ranges, n u32
                            ranges, n u16 targets (account, mailbox, vault u64, generation u32, key 32,

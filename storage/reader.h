@@ -7,6 +7,7 @@
 #define STORAGE_READER_H
 
 #include "message/summary.h"
+#include "storage/listing.h"
 #include "storage/seal.h"
 #include "storage/store_client.h"
 
@@ -101,6 +102,10 @@ enum err mail_cursor_letter_uid(struct mail_cursor *c, uint8_t out[LETTER_UID_BY
 /* Appends bytes from offset on, n at most, of the letter as clients see it (prefixes included). Opens
  * only the chunks that cover them, keeps the last one open. Fewer bytes than asked: the end. */
 enum err mail_cursor_read(struct mail_cursor *c, uint64_t offset, size_t n, struct buf *out) MUST_CHECK;
+
+/* The listing block that holds the UID; out->text is the caller's buffer (LISTING_TEXT_MAX), the rest is
+ * filled in. ERR_NOT_FOUND: there is none, or it is damaged. No cursor may be open. */
+enum err reader_listing(struct reader *r, uint64_t mailbox, uint32_t uid, struct listing *out) MUST_CHECK;
 
 /* The same without a cursor, for one mail over many steps (a FETCH of a large body): a handle that
  * keeps the letter's keys and last chunk but no transaction. The letter stays readable for an hour

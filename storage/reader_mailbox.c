@@ -347,3 +347,28 @@ enum err reader_deleted_bytes(struct reader *r, uint64_t mailbox, uint64_t *out)
     stmt_reset(s);
     return e;
 }
+
+enum err reader_listing(struct reader *r, uint64_t mailbox, uint32_t uid, struct listing *out)
+{
+    if (!r->keys)
+        return ERR_NOT_FOUND;
+    struct stmt *s = db_use(r->mail, READ_LISTING);
+    stmt_bind_int(s, "mailbox", (int64_t)mailbox);
+    stmt_bind_int(s, "from", (int64_t)uid - LISTING_SPAN_MAX);
+    stmt_bind_int(s, "uid", uid);
+    enum err e = reader_first_step(s);
+    int64_t first = e ? 0 : stmt_int(s, 0);
+    int64_t last = e ? 0 : stmt_int(s, 1);
+    if (!e && (first < 1 || last > UINT32_MAX))
+        e = ERR_NOT_FOUND;
+    if (!e) {
+        out->mailbox = mailbox;
+        out->first = (uint32_t)first;
+        out->last = (uint32_t)last;
+        e = listing_open(r->keys, stmt_bytes(s, 2), out);
+    }
+    stmt_reset(s);
+    if (e == ERR_DAMAGED)
+        reader_note_damage(r, "listing", mailbox);
+    return e ? ERR_NOT_FOUND : ERR_OK;
+}

@@ -60,6 +60,9 @@ const char *const reader_mail_sql[READ_MAIL_SQL_COUNT] = {
         " LEFT JOIN wrap w ON w.letter = m.letter AND w.vault = m.vault"
         " WHERE m.mailbox = :mailbox AND m.uid = :uid",
     [READ_SUMMARY] = "SELECT summary FROM letter WHERE id = :letter",
+    [READ_LISTING] =
+        "SELECT first, last, data FROM listing WHERE mailbox = :mailbox AND first > :from AND first <= :uid"
+        " AND last >= :uid ORDER BY first DESC LIMIT 1",
     [READ_CHUNK] = "SELECT data FROM chunk WHERE id = :id",
     [READ_EPOCH] = "SELECT public_key FROM epoch WHERE id = :epoch",
     [READ_UNADOPTED] =

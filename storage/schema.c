@@ -55,6 +55,9 @@ const char *const schema_mail_v1 =
     " flags INTEGER NOT NULL, modseq INTEGER NOT NULL, internal_date INTEGER NOT NULL,"
     " saved INTEGER NOT NULL, size INTEGER NOT NULL, PRIMARY KEY(mailbox, uid)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX mail_changed ON mail(mailbox, modseq);"
+    /* A cache for listings: sealed envelopes and structures of the mails first..last (listing.h). */
+    "CREATE TABLE listing(mailbox INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,"
+    " data BLOB NOT NULL, PRIMARY KEY(mailbox, first)) STRICT, WITHOUT ROWID;"
     /* Expunged rows keep their letter until `expires`; then they become a range of vanished. */
     "CREATE TABLE expunged(mailbox INTEGER NOT NULL, uid INTEGER NOT NULL, letter INTEGER NOT NULL,"
     " vault INTEGER NOT NULL, flags INTEGER NOT NULL, modseq INTEGER NOT NULL,"

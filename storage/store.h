@@ -187,6 +187,10 @@ enum err store_do_subscribe(struct store *s, struct store_work *w) MUST_CHECK;
 enum err store_do_claim_recent(struct store *s, struct store_work *w) MUST_CHECK;
 enum err store_do_keyword(struct store *s, struct store_work *w) MUST_CHECK;
 enum err store_do_adopt(struct store *s, struct store_work *w) MUST_CHECK;
+enum err store_do_listing(struct store *s, struct store_work *w) MUST_CHECK;
+/* Blocks that hold the UID; all of a mailbox. */
+enum err store_listing_drop(struct store *s, int64_t mailbox, int64_t uid) MUST_CHECK;
+enum err store_listing_drop_all(struct store *s, int64_t mailbox) MUST_CHECK;
 enum err store_do_summary(struct store *s, struct store_work *w) MUST_CHECK;
 enum err store_do_search(struct store *s, struct store_work *w) MUST_CHECK;
 enum err store_do_done(struct store *s, struct store_work *w) MUST_CHECK;

@@ -185,3 +185,14 @@ uint64_t store_search_write(struct store_client *c, const struct store_search *w
     wire_put_bytes(&body, w->sealed);
     return send_body(c, M_SEARCH, STORE_REQUEST_CHANGE, &body, fn, ctx);
 }
+
+uint64_t store_put_listing(struct store_client *c, uint64_t session, uint64_t mailbox, uint32_t first,
+    uint32_t last, struct slice sealed, store_reply_fn fn, void *ctx)
+{
+    struct buf body = new_body(session);
+    wire_put_u64(&body, mailbox);
+    wire_put_u32(&body, first);
+    wire_put_u32(&body, last);
+    wire_put_bytes(&body, sealed);
+    return send_body(c, M_LISTING, STORE_REQUEST_CHANGE, &body, fn, ctx);
+}

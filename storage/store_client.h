@@ -155,6 +155,9 @@ struct store_search {
     uint64_t upto;             /* end: row id of the last letter; begin: generation */
     struct slice sealed;       /* block; end: directory */
 };
+/* A listing block (listing.h), sealed; a cache that may be lost. */
+uint64_t store_put_listing(struct store_client *c, uint64_t session, uint64_t mailbox, uint32_t first,
+    uint32_t last, struct slice sealed, store_reply_fn fn, void *ctx);
 uint64_t store_search_write(struct store_client *c, const struct store_search *w, store_reply_fn fn, void *ctx);
 
 #endif

@@ -205,6 +205,8 @@ static enum err delete_row(struct store *s, uint64_t id)
     struct stmt *q = db_use(s->mail, SQL_VANISHED_DELETE);
     stmt_bind_int(q, "mailbox", (int64_t)id);
     enum err e = stmt_run(q);
+    if (!e)
+        e = store_listing_drop_all(s, (int64_t)id);
     if (e)
         return e;
     q = db_use(s->mail, SQL_MAILBOX_DELETE);

@@ -45,6 +45,7 @@ static const struct request_type *request_type(uint16_t type)
         [M_ADOPT] = {store_do_adopt, REQUEST_CHANGE | REQUEST_SESSION | REQUEST_ADDS, SCOPE_IMAP | SCOPE_POP3},
         [M_RELAY_RESULT] = {store_do_relay_result, REQUEST_CHANGE, 0},
         [M_SUMMARY] = {store_do_summary, REQUEST_CHANGE | REQUEST_SESSION | REQUEST_ADDS, SCOPE_IMAP | SCOPE_POP3},
+        [M_LISTING] = {store_do_listing, REQUEST_CHANGE | REQUEST_SESSION | REQUEST_ADDS, SCOPE_IMAP},
         [M_SEARCH] = {store_do_search, REQUEST_CHANGE | REQUEST_SESSION | REQUEST_ADDS, SCOPE_IMAP},
     };
     return type < M_TYPE_MAX && table[type].run ? &table[type] : NULL;

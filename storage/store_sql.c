@@ -71,6 +71,11 @@ const char *const mail_sql[SQL_MAIL_COUNT] = {
         " VALUES(:id, :uid, :size, :prefix_size, :chunks, :place, :arrival, :refs, :summary)"),
     [SQL_LETTER_SUMMARY] = "UPDATE letter SET summary = :summary WHERE id = :id",
     [SQL_FREE_PAGES] = "PRAGMA freelist_count",
+    [SQL_LISTING_PUT] =
+        "INSERT OR REPLACE INTO listing(mailbox, first, last, data) VALUES(:mailbox, :first, :last, :data)",
+    [SQL_LISTING_DROP] = "DELETE FROM listing WHERE mailbox = :mailbox AND first > :from AND first <= :uid"
+        " AND last >= :uid",
+    [SQL_LISTING_DROP_ALL] = "DELETE FROM listing WHERE mailbox = :mailbox",
     [SQL_LETTER_MAX] = "SELECT coalesce(max(id), 0) FROM letter",
     [SQL_LETTER_KNOWN] = "SELECT 1 FROM letter WHERE id = :id",
     [SQL_LETTER_UNREF] = "UPDATE letter SET refs = refs - 1 WHERE id = :id RETURNING refs",

@@ -103,6 +103,8 @@ static enum err sweep_expunged(struct store *s)
     stmt_bind_int(q, "uid", d.uid);
     e = stmt_run(q);
     if (!e)
+        e = store_listing_drop(s, d.mailbox, d.uid);
+    if (!e)
         e = note_vanished(s, &d);
     if (!e)
         e = drop_wrap(s, &d);

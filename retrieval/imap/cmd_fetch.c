@@ -95,7 +95,8 @@ static enum rows serve(struct imap_session *s, struct fetch *w, const struct mai
     return imap_slice_is_over(s) ? ROWS_AGAIN : ROWS_END;
 }
 
-static enum rows read_rows(struct imap_session *s, struct fetch *w, struct mail_cursor *c)
+/* The cursor ends at `last`: what is asked for up to it and was not met is gone. */
+static enum rows read_rows(struct imap_session *s, struct fetch *w, struct mail_cursor *c, uint32_t last)
 {
     struct mail_row row;
     enum err e;
@@ -117,8 +118,8 @@ static enum rows read_rows(struct imap_session *s, struct fetch *w, struct mail_
         return ROWS_BUSY;
     if (e != ERR_NOT_FOUND)
         return ROWS_FAILED;
-    note_gone_below(w, (uint64_t)UINT32_MAX + 1);
-    return ROWS_END;
+    note_gone_below(w, (uint64_t)last + 1);
+    return expected(w) ? ROWS_REOPEN : ROWS_END;
 }
 
 /* One opening of the cursor. */
@@ -128,11 +129,12 @@ static enum rows rows_piece(struct imap_session *s, struct fetch *w)
     uint32_t from = expected(w);
     if (from == 0)
         return ROWS_END;
-    enum err e = mail_cursor_open(imap_reader(s), s->selected->mailbox, from,
-        w->uids.ranges[w->uids.n - 1].last, w->want, &c);
+    uint32_t last = w->uids.ranges[w->uids.n - 1].last;
+    unsigned want = fetch_listing_load(s, w, from, &last) ? MAIL_WANT_ROW : w->want;
+    enum err e = mail_cursor_open(imap_reader(s), s->selected->mailbox, from, last, want, &c);
     if (e != ERR_OK)
         return e == ERR_AGAIN ? ROWS_BUSY : ROWS_FAILED;
-    enum rows r = read_rows(s, w, c);
+    enum rows r = read_rows(s, w, c, last);
     if (r != ROWS_BIG)
         letter_source_clear(&w->source);
     uint32_t uid = w->source.row.uid;
@@ -180,6 +182,7 @@ static enum imap_step rows(struct imap_session *s, struct fetch *w)
         }
         switch (rows_piece(s, w)) {
         case ROWS_END:
+            fetch_listing_end(s, w);
             w->phase = FETCH_GONE;
             return IMAP_STEP_DONE;
         case ROWS_REOPEN:
@@ -313,6 +316,7 @@ static enum imap_step begin(struct imap_session *s, struct fetch *w)
     if (e != ERR_OK)
         return failed(s);
     w->next_uid = 1;
+    fetch_listing_begin(s, w);
     w->phase = FETCH_VANISHED;
     return IMAP_STEP_DONE;
 }

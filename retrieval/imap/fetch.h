@@ -8,6 +8,7 @@
 #define RETRIEVAL_IMAP_FETCH_H
 
 #include "message/decode.h"
+#include "retrieval/imap/fetch_listing.h"
 #include "retrieval/imap/fetch_section.h"
 #include "retrieval/imap/letter_source.h"
 #include "retrieval/imap/session.h"
@@ -83,6 +84,7 @@ struct fetch {
     struct fetch_binary binary;
     bool has_unknown_encoding;
     bool is_padding;            /* the rest of a literal cannot be read */
+    struct fetch_listing listing;
 };
 
 void fetch_parse(struct imap_cursor *c, void *work);

@@ -218,4 +218,5 @@ void fetch_clear(struct imap_session *s, void *work)
     uid_set_clear(&w->gone);
     uid_set_clear(&w->unseen);
     buf_clear(&w->held);
+    fetch_listing_clear(w);
 }

@@ -113,8 +113,21 @@ static enum fetch_row put_section(struct imap_session *s, struct fetch *w, const
     return FETCH_ROW_DONE;
 }
 
+/* From the listing block that holds the mail. BIG: it does not, a handle reads the letter itself. */
+static enum fetch_row put_from_block(struct imap_session *s, struct fetch *w, enum fetch_kind kind)
+{
+    struct fetch_listing *l = &w->listing;
+    if (!fetch_listing_find(w, w->source.row.uid))
+        return FETCH_ROW_BIG;
+    buf_put_str(&s->out, kind == FETCH_ENVELOPE ? "ENVELOPE " : "BODYSTRUCTURE ");
+    buf_put(&s->out, kind == FETCH_ENVELOPE ? l->envelope : l->structure);
+    return FETCH_ROW_DONE;
+}
+
 static enum fetch_row put_from_summary(struct imap_session *s, struct fetch *w, enum fetch_kind kind)
 {
+    if (w->listing.has_block && !w->handle)
+        return put_from_block(s, w, kind);
     if (letter_source_summary(&w->source, !w->wants_parts) != ERR_OK)
         return FETCH_ROW_DAMAGED;
     const struct summary *m = w->source.summary;
@@ -123,10 +136,14 @@ static enum fetch_row put_from_summary(struct imap_session *s, struct fetch *w, 
         imap_put_string(&s->out, m->preview, s->has_utf8);
     } else if (kind == FETCH_ENVELOPE) {
         buf_put_str(&s->out, "ENVELOPE ");
+        w->listing.envelope_from = s->out.n;
         fetch_put_envelope(m, 0, s->has_utf8, &s->out);
+        w->listing.envelope_n = s->out.n - w->listing.envelope_from;
     } else {
         buf_put_str(&s->out, kind == FETCH_BODY ? "BODY " : "BODYSTRUCTURE ");
+        w->listing.structure_from = s->out.n;
         fetch_put_structure(m, kind == FETCH_BODYSTRUCTURE, s->has_utf8, &s->out);
+        w->listing.structure_n = s->out.n - w->listing.structure_from;
     }
     return FETCH_ROW_DONE;
 }
@@ -236,6 +253,8 @@ static void note_damage(struct fetch *w)
 
 static enum fetch_row end_row(struct imap_session *s, struct fetch *w)
 {
+    if (w->listing.is_making && !w->handle && !w->listing.has_block && !w->source.is_remade)
+        fetch_listing_row(s, w, w->source.row.uid);
     buf_put_str(&s->out, ")\r\n");
     w->is_in_row = false;
     return FETCH_ROW_DONE;
