@@ -67,6 +67,7 @@ struct door_session {
     uint64_t request;                /* to auth; 0: none */
     enum login_protocol protocol;
     enum door_state state;
+    bool is_over;                    /* is freed at this turn's end */
     struct door_session *next;
     struct door_session *prev;
 };

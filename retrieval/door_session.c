@@ -43,6 +43,9 @@ static void session_free(void *session)
 
 void door_session_over(struct door_session *s)
 {
+    if (s->is_over) /* a deadline and the end of a stream may come in one turn */
+        return;
+    s->is_over = true;
     loop_defer(s->door->loop, session_free, s);
 }
 
