@@ -78,8 +78,9 @@ const char *const reader_mail_sql[READ_MAIL_SQL_COUNT] = {
         "SELECT id, generation, directory FROM search_segment"
         " WHERE vault = :vault AND directory IS NOT NULL ORDER BY id",
     [READ_SEARCH_BLOCK] = "SELECT data FROM search_block WHERE id = :id",
-    [READ_SEARCH_UPTO] =
-        "SELECT coalesce(max(upto), 0) FROM search_segment WHERE vault = :vault AND directory IS NOT NULL",
+    [READ_SEARCH_LAST] =
+        "SELECT id, upto, directory FROM search_segment"
+        " WHERE vault = :vault AND directory IS NOT NULL ORDER BY id DESC LIMIT 2",
     [READ_SEARCH_MISSING] =
         "SELECT letter FROM wrap WHERE letter > :after AND vault = :vault LIMIT :max",
 };

@@ -235,7 +235,9 @@ enum err search_build_next(struct search_build *b, uint32_t *out_number, struct 
         put_postings(b, out);
         *out_number = SEARCH_POSTINGS_FIRST + b->postings_blocks++;
     } else {
-        const struct search_directory d = {b->stream_at, b->words_blocks, b->postings_blocks, b->docs, b->letters};
+        const struct search_directory d = {.stream_bytes = b->stream_at, .words_blocks = b->words_blocks,
+            .postings_blocks = b->postings_blocks, .docs = b->docs, .is_full = search_build_is_full(b),
+            .letters = b->letters};
         search_directory_encode(&d, out);
         *out_number = SEARCH_DIRECTORY;
         b->has_ended = true;

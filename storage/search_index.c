@@ -124,7 +124,7 @@ static enum err open_block(struct search_index *x, uint64_t segment, uint32_t nu
         e = search_block_open(x->reader->keys, segment, number, stmt_bytes(s, 0), out);
     stmt_reset(s);
     if (e == ERR_NOT_FOUND)
-        e = ERR_DAMAGED;
+        e = ERR_BUSY; /* the last segment is replaced when letters come */
     if (e == ERR_DAMAGED)
         reader_note_damage(x->reader, "search-segment", segment);
     return e;
@@ -260,28 +260,57 @@ bool search_index_answer(const struct search_index *x, unsigned question, size_t
     return x->questions[question].docs[doc / 8] >> doc % 8 & 1;
 }
 
-enum err search_index_missing(struct reader *r, uint32_t max, uint64_t *out_after, uint32_t *out_count)
+/* How many letters the segment holds; 0 when nothing is to be added to it. */
+static uint32_t tail_of(struct reader *r, uint64_t segment, struct slice sealed)
 {
+    struct search_directory d;
+    struct buf text;
+    uint32_t docs = 0;
+    buf_init(&text, SEARCH_BLOCK_MAX);
+    if (search_block_open(r->keys, segment, SEARCH_DIRECTORY, sealed, &text) == ERR_OK &&
+        search_directory_decode(buf_slice(&text), &d) == ERR_OK) {
+        docs = d.is_full ? 0 : d.docs;
+        search_directory_clear(&d);
+    }
+    buf_clear(&text);
+    return docs;
+}
+
+static enum err count_fresh(struct reader *r, uint64_t after, uint32_t max, uint32_t *out)
+{
+    struct stmt *s = db_use(r->mail, READ_SEARCH_MISSING);
+    stmt_bind_int(s, "vault", (int64_t)r->keys->vault);
+    stmt_bind_int(s, "after", (int64_t)after);
+    stmt_bind_int(s, "max", max);
+    enum err e = reader_first_step(s);
+    for (*out = 0; !e; e = stmt_step(s))
+        ++*out;
+    stmt_reset(s);
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+enum err search_index_missing(struct reader *r, uint32_t max, struct search_missing *out)
+{
+    struct search_missing m = {0};
+    uint64_t newest = 0;
     if (!r->keys)
         return ERR_KEY_MISSING;
-    struct stmt *s = db_use(r->mail, READ_SEARCH_UPTO);
+    struct stmt *s = db_use(r->mail, READ_SEARCH_LAST);
     stmt_bind_int(s, "vault", (int64_t)r->keys->vault);
     enum err e = reader_first_step(s);
-    int64_t after = e ? 0 : stmt_int(s, 0);
+    if (!e) {
+        newest = m.from = (uint64_t)stmt_int(s, 1);
+        m.tail = tail_of(r, (uint64_t)stmt_int(s, 0), stmt_bytes(s, 2));
+        if (m.tail) {
+            e = stmt_step(s);
+            m.from = e ? 0 : (uint64_t)stmt_int(s, 1);
+        }
+    }
     stmt_reset(s);
-    if (e)
+    if (e && e != ERR_NOT_FOUND)
         return e;
-    s = db_use(r->mail, READ_SEARCH_MISSING);
-    stmt_bind_int(s, "vault", (int64_t)r->keys->vault);
-    stmt_bind_int(s, "after", after);
-    stmt_bind_int(s, "max", max);
-    uint32_t count = 0;
-    for (e = reader_first_step(s); !e; e = stmt_step(s))
-        count++;
-    stmt_reset(s);
-    if (e != ERR_NOT_FOUND)
-        return e;
-    *out_after = (uint64_t)after;
-    *out_count = count;
-    return ERR_OK;
+    e = count_fresh(r, newest, max, &m.fresh);
+    if (!e)
+        *out = m;
+    return e;
 }

@@ -16,15 +16,21 @@ void search_index_close(struct search_index *x);
 /* A folded piece of a needle and the fields (any of them) it is to stand in; both borrowed until the last
  * step. False: there are too many. */
 bool search_index_ask(struct search_index *x, struct slice piece, uint8_t fields, unsigned *out_question);
-/* ERR_OK: more is to come. ERR_NOT_FOUND: all is scanned. ERR_AGAIN; ERR_DAMAGED: the index is not to be
- * used (logged). */
+/* ERR_OK: more is to come. ERR_NOT_FOUND: all is scanned. ERR_AGAIN; ERR_BUSY: it was written
+ * anew meanwhile, open it again; ERR_DAMAGED: it is not to be used (logged). */
 enum err search_index_step(struct search_index *x) MUST_CHECK;
 /* Whether the letter is in the index and needs not be opened; *out_doc for search_index_answer(). */
 bool search_index_find(const struct search_index *x, uint64_t letter, size_t *out_doc);
 /* Whether the letter has a token that holds the piece. After the last step. */
 bool search_index_answer(const struct search_index *x, unsigned question, size_t doc);
 
-/* How many letters of the vault the index has not met, `max` at most; they are above *out_after. */
-enum err search_index_missing(struct reader *r, uint32_t max, uint64_t *out_after, uint32_t *out_count) MUST_CHECK;
+/* What is to be indexed next: the letters above `from`. The last segment, when it is not full, is made anew
+ * together with what came: `tail` letters of it. fresh: letters that no segment has met, `max` at most. */
+struct search_missing {
+    uint64_t from;
+    uint32_t tail;
+    uint32_t fresh;
+};
+enum err search_index_missing(struct reader *r, uint32_t max, struct search_missing *out) MUST_CHECK;
 
 #endif

@@ -108,7 +108,7 @@ void search_directory_encode(const struct search_directory *d, struct buf *out)
 {
     uint64_t previous = 0;
     wire_put_u8(out, DIRECTORY_VERSION);
-    wire_put_varint(out, d->stream_bytes);
+    wire_put_varint(out, d->stream_bytes << 1 | d->is_full);
     wire_put_varint(out, d->words_blocks);
     wire_put_varint(out, d->postings_blocks);
     wire_put_varint(out, d->docs);
@@ -136,7 +136,9 @@ enum err search_directory_decode(struct slice text, struct search_directory *out
     struct wire w = wire_of(text);
     struct search_directory d = {0};
     uint8_t version = wire_u8(&w);
-    d.stream_bytes = wire_varint(&w);
+    uint64_t stream = wire_varint(&w);
+    d.stream_bytes = stream >> 1;
+    d.is_full = stream & 1;
     uint64_t words = wire_varint(&w);
     uint64_t postings = wire_varint(&w);
     uint64_t docs = wire_varint(&w);

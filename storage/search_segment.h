@@ -61,6 +61,7 @@ struct search_directory {
     uint32_t words_blocks;
     uint32_t postings_blocks;
     uint32_t docs;
+    bool is_full;              /* no letter more is to be added by replacing it */
     uint64_t *letters;         /* owned; ascending, shifted left by one; lowest bit: must be opened */
 };
 void search_directory_encode(const struct search_directory *d, struct buf *out);

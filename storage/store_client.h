@@ -143,8 +143,8 @@ uint64_t store_adopt(struct store_client *c, uint64_t session, uint64_t vault,
 uint64_t store_replace_summary(struct store_client *c, uint64_t session, uint64_t letter,
     struct slice sealed, store_reply_fn fn, void *ctx);
 /* The search index (storage/search_segment.h): begin makes a segment (value: its id) and forgets what of
- * this vault was not finished; blocks follow; the end makes it visible, when the vault is indexed as far as
- * `from` and no further: ERR_EXISTS otherwise. */
+ * this vault was not finished; blocks follow; the end makes it visible and drops the segments behind `from`,
+ * whose letters it holds too. ERR_EXISTS: no segment ended at `from`, or another goes as far. */
 enum store_search_op { STORE_SEARCH_BEGIN, STORE_SEARCH_BLOCK, STORE_SEARCH_END };
 struct store_search {
     enum store_search_op op;

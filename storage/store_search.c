@@ -75,19 +75,44 @@ static enum err put_block(struct store *s, uint64_t segment, uint64_t number, st
     return stmt_run(q);
 }
 
-static enum err end(struct store *s, const struct store_search *w)
+/* The segment goes on where another ended (or begins), and further than all did. */
+static enum err check_end(struct store *s, const struct store_search *w)
 {
     struct stmt *q = db_use(s->mail, SQL_SEARCH_UPTO);
     stmt_bind_int(q, "vault", (int64_t)w->vault);
+    stmt_bind_int(q, "from", (int64_t)w->number);
     enum err e = stmt_step(q);
-    if (!e && (uint64_t)stmt_int(q, 0) != w->number)
+    if (!e && ((uint64_t)stmt_int(q, 0) >= w->upto || (w->number && !stmt_int(q, 1))))
         e = ERR_EXISTS;
     stmt_reset(q);
-    if (!e && (w->upto <= w->number || w->upto >= (uint64_t)s->next_letter))
-        e = ERR_SYNTAX;
+    return !e && w->upto >= (uint64_t)s->next_letter ? ERR_SYNTAX : e;
+}
+
+/* What was behind `from` is in the new segment too. */
+static enum err drop_replaced(struct store *s, const struct store_search *w)
+{
+    for (;;) {
+        struct stmt *q = db_use(s->mail, SQL_SEARCH_REPLACED);
+        stmt_bind_int(q, "vault", (int64_t)w->vault);
+        stmt_bind_int(q, "from", (int64_t)w->number);
+        enum err e = stmt_step(q);
+        int64_t id = e ? 0 : stmt_int(q, 0);
+        stmt_reset(q);
+        if (!e)
+            e = drop_segment(s, id);
+        if (e)
+            return e == ERR_NOT_FOUND ? ERR_OK : e;
+    }
+}
+
+static enum err end(struct store *s, const struct store_search *w)
+{
+    enum err e = check_end(s, w);
+    if (!e)
+        e = drop_replaced(s, w);
     if (e)
         return e;
-    q = db_use(s->mail, SQL_SEARCH_FINISH);
+    struct stmt *q = db_use(s->mail, SQL_SEARCH_FINISH);
     stmt_bind_int(q, "id", (int64_t)w->segment);
     stmt_bind_int(q, "upto", (int64_t)w->upto);
     stmt_bind_blob(q, "directory", w->sealed);
@@ -104,7 +129,7 @@ enum err store_do_search(struct store *s, struct store_work *w)
     x.sealed = wire_bytes(&w->body);
     bool is_begin = x.op == STORE_SEARCH_BEGIN;
     if (!wire_done(&w->body) || x.op > STORE_SEARCH_END || x.sealed.n > SEARCH_SEALED_MAX ||
-        (x.sealed.n == 0) != is_begin || x.upto > INT64_MAX || x.segment > INT64_MAX / 65536 - 1)
+        (x.sealed.n == 0) != is_begin || x.upto > INT64_MAX || x.number > INT64_MAX || x.segment > INT64_MAX / 65536 - 1)
         return ERR_SYNTAX;
     enum err e = store_check_vault(s, w->account, x.vault);
     if (!e && is_begin)

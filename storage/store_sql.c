@@ -148,8 +148,10 @@ const char *const mail_sql[SQL_MAIL_COUNT] = {
     [SQL_SEARCH_INSERT] = "INSERT INTO search_segment(vault, generation) VALUES(:vault, :generation)",
     [SQL_SEARCH_UNFINISHED] = "SELECT id FROM search_segment WHERE vault = :vault AND directory IS NULL LIMIT 1",
     [SQL_SEARCH_GET] = "SELECT vault FROM search_segment WHERE id = :id AND directory IS NULL",
-    [SQL_SEARCH_UPTO] = ("SELECT coalesce(max(upto), 0) FROM search_segment WHERE vault = :vault"
-        " AND directory IS NOT NULL"),
+    [SQL_SEARCH_UPTO] = ("SELECT coalesce(max(upto), 0), coalesce(sum(upto = :from), 0) FROM search_segment"
+        " WHERE vault = :vault AND directory IS NOT NULL"),
+    [SQL_SEARCH_REPLACED] = ("SELECT id FROM search_segment WHERE vault = :vault AND directory IS NOT NULL"
+        " AND upto > :from LIMIT 1"),
     [SQL_SEARCH_FINISH] = "UPDATE search_segment SET directory = :directory, upto = :upto WHERE id = :id",
     [SQL_SEARCH_OF_ACCOUNT] = ("SELECT g.id FROM vault v JOIN search_segment g ON g.vault = v.id"
         " WHERE v.account = :account LIMIT 1"),

@@ -211,13 +211,14 @@ static void write_next(struct search_indexer *x)
 
 static void begin(struct search_indexer *x)
 {
-    uint32_t count = 0;
-    enum err e = search_index_missing(x->retrieval->reader, INDEXER_LETTERS_MIN, &x->from, &count);
+    struct search_missing missing = {0};
+    enum err e = search_index_missing(x->retrieval->reader, SEARCH_DOCS_MAX, &missing);
     if (e == ERR_AGAIN) {
         timer_start(x->timer, WAKE_MS);
     } else if (e) {
         give_up(x, "reader", e);
-    } else if (count == INDEXER_LETTERS_MIN) {
+    } else if (missing.fresh >= INDEXER_LETTERS_MIN + missing.tail / INDEXER_TAIL_SHARE) {
+        x->from = missing.from;
         x->build = search_build_new();
         x->upto = x->from;
         x->phase = PHASE_READ;

@@ -5,7 +5,10 @@
 
 #include "retrieval/session.h"
 
-#define INDEXER_LETTERS_MIN 256   /* a segment of fewer is not worth its blocks: so many are opened instead */
+/* Letters that are worth a segment: so many, and one for each eight of the last segment, which is made anew
+ * with them. Until there are, searches open them. */
+#define INDEXER_LETTERS_MIN 32
+#define INDEXER_TAIL_SHARE 8
 #define INDEXER_TEXT_MAX (4u << 20) /* text of one letter; a larger one is opened by every search */
 
 struct search_indexer;

@@ -117,16 +117,27 @@ static void drop_index(struct search_run *w)
     w->is_scanned = true;
 }
 
+static void open_index(struct imap_session *s, struct search_run *w)
+{
+    if (search_index_open(imap_reader(s), &w->index) != ERR_OK || !search_program_ask(&w->program, w->index))
+        drop_index(w);
+}
+
 /* Scans the index for as long as a step may last. */
 static void scan(struct imap_session *s, struct search_run *w)
 {
     enum err e = ERR_OK;
     while (!e && !imap_slice_is_over(s))
         e = search_index_step(w->index);
-    if (e == ERR_NOT_FOUND)
+    if (e == ERR_NOT_FOUND) {
         w->is_scanned = true;
-    else if (e && (e != ERR_AGAIN || ++w->busy_count == BUSY_MAX))
+    } else if (e == ERR_BUSY && ++w->busy_count < BUSY_MAX) {
+        search_index_close(w->index);
+        w->index = NULL;
+        open_index(s, w);
+    } else if (e && (e != ERR_AGAIN || ++w->busy_count >= BUSY_MAX)) {
         drop_index(w);
+    }
 }
 
 bool search_run_begin(struct imap_session *s, struct search_run *w)
@@ -144,8 +155,9 @@ bool search_run_begin(struct imap_session *s, struct search_run *w)
     w->next_uid = 1;
     bool may_help = w->program.want != MAIL_WANT_ROW &&
         settings_bool(s->base.retrieval->settings, "imap.search-index");
-    if (!may_help || search_index_open(imap_reader(s), &w->index) != ERR_OK ||
-        !search_program_ask(&w->program, w->index))
+    if (may_help)
+        open_index(s, w);
+    else
         drop_index(w);
     return true;
 }

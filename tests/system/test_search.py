@@ -136,6 +136,7 @@ def test_the_index_is_small_and_sealed(filled, note):
         blocks += [row[0] for row in db.execute('SELECT directory FROM search_segment WHERE directory NOT NULL')]
     mail = sum(map(len, batch))
     share = sum(map(len, blocks)) / mail
+    assert segments(appliance)[0] == 1     # what came later was put together with what was there
     note('search: the index is %.1f %% of %d bytes of mail' % (100 * share, mail))
     assert blocks
     assert not any(word in block for block in blocks for word in (b'number', b'example', b'subject', b'made1'))

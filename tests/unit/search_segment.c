@@ -93,6 +93,7 @@ static void what_goes_in_comes_out(void **state)
     struct search_directory d;
     assert_int_equal(search_directory_decode(buf_slice(&blocks->directory), &d), ERR_OK);
     assert_int_equal(d.docs, LETTERS);
+    assert_false(d.is_full);
     assert_int_equal(d.words_blocks, blocks->words_count);
     assert_int_equal(d.stream_bytes, blocks->stream.n);
     for (unsigned l = 0; l < LETTERS; l++)
@@ -161,9 +162,9 @@ static void what_makes_no_sense_is_refused(void **state)
         SLICE("\x01\0\0\0\0\0\0\0\0\0\0\0\x03\0\0\0aa\0\x01"), SLICE("\x01\0\0\0\0\0\0\0\0\0\0\0\xff\0\0\0\0a\0\x01")};
     for (size_t i = 0; i < sizeof bad_words / sizeof bad_words[0]; i++)
         assert_int_equal(search_words_decode(bad_words[i], &words), ERR_DAMAGED);
-    const struct slice bad_directories[] = {SLICE(""), SLICE("\x02\x01\x01\x01\x01\x02"), SLICE("\x01\x01\x01\x01\x00"),
-        SLICE("\x01\x01\x01\x02\x01\x02"), SLICE("\x01\x01\x01\x01\x01\x00"), SLICE("\x01\x01\x01\x01\x02\x02"),
-        SLICE("\x01\x01\x01\x01\x01\x02\x02")};
+    const struct slice bad_directories[] = {SLICE(""), SLICE("\x02\x02\x01\x01\x01\x02"), SLICE("\x01\x02\x01\x01\x00"),
+        SLICE("\x01\x02\x01\x02\x01\x02"), SLICE("\x01\x02\x01\x01\x01\x00"), SLICE("\x01\x02\x01\x01\x02\x02"),
+        SLICE("\x01\x02\x01\x01\x01\x02\x02")};
     for (size_t i = 0; i < sizeof bad_directories / sizeof bad_directories[0]; i++)
         assert_int_equal(search_directory_decode(bad_directories[i], &d), ERR_DAMAGED);
     const struct slice bad_postings[] = {SLICE("\x00"), SLICE("\x01"), SLICE("\x03"), SLICE("\x03\x00"),
