@@ -77,7 +77,7 @@ void auth_tell_scram(struct auth *a);
 typedef void (*hash_done_fn)(void *ctx, enum err err, const uint8_t *ph);
 struct hash_order {
     uint64_t network;                 /* 0: the administrator's, which waits for nobody */
-    bool is_known;                    /* the account has logged in from there */
+    bool is_known;                    /* the account has logged in from there, or it is login.trusted */
     struct slice password;            /* copied into locked memory */
     const uint8_t *salt;
     uint64_t opslimit;

@@ -309,7 +309,7 @@ static void judge_password(struct attempt *t)
     if (judge_remembered(t))
         return;
     fake_salt(t->auth, t->address, salt);
-    struct hash_order order = {.network = t->network, .is_known = t->guard.known_at != 0,
+    struct hash_order order = {.network = t->network, .is_known = t->guard.known_at != 0 || t->guard.is_trusted,
         .password = slice_of(t->password, t->password_n),
         .salt = t->is_known ? t->credential.salt : salt,
         .opslimit = t->is_known ? t->credential.opslimit : ARGON2ID_OPSLIMIT,
