@@ -47,6 +47,7 @@ static void on_inner_closed(void *ctx, enum err why)
 {
     struct door_session *s = ctx;
     (void)why;
+    stream_free(s->inner);
     s->inner = NULL;
     s->state = DOOR_ENDING;
     if (s->client)

@@ -224,6 +224,7 @@ static void on_closed(void *ctx, enum err why)
 {
     struct door_session *s = ctx;
     (void)why;
+    stream_free(s->client);
     s->client = NULL;
     if (s->state == DOOR_CARRY && s->inner) {
         /* What the client sent last still goes to its process. */
