@@ -246,6 +246,7 @@ static void on_closed(void *ctx, enum err why)
 {
     struct pop3_session *s = ctx;
     (void)why;
+    stream_free(s->stream);
     s->stream = NULL;
     if (s->request)
         store_cancel(s->base.retrieval->store, s->request);
