@@ -194,14 +194,16 @@ static bool has_work(struct store *s)
 bool store_sweep(struct store *s)
 {
     static enum err (*const sweepers[])(struct store *) = {sweep_expunged, sweep_garbage, sweep_requests};
-    uint64_t until = clock_mono_us() + SWEEP_SLICE_US;
+    /* On a full disk one at a time: freed pages are zeroed, which goes through the log first. */
+    uint64_t until = s->room_needed ? 0 : clock_mono_us() + SWEEP_SLICE_US;
     bool more = store_unstage(s);
     if (!has_work(s))
         return more;
     enum err e = store_begin(s);
     for (size_t i = 0; !e && i < sizeof sweepers / sizeof *sweepers; i++) {
-        while (!e && clock_mono_us() < until)
+        do
             e = sweepers[i](s);
+        while (!e && clock_mono_us() < until);
         if (e == ERR_NOT_FOUND)
             e = ERR_OK;
     }

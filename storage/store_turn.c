@@ -262,6 +262,8 @@ void store_end_turn(void *store)
     s->ring_count = 0;
     s->unstage_ready = s->unstage_count;
     s->turn_error = ERR_OK;
+    if (had_changes && s->room_needed) /* the log is not to grow: it begins anew with each commit */
+        s->mail_checkpoint_bytes = s->letters_checkpoint_bytes = 1;
     if (had_changes) {
         checkpoint_one(s->mail, &s->mail_checkpoint_bytes);
         checkpoint_one(s->letters, &s->letters_checkpoint_bytes);
