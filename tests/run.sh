@@ -83,10 +83,9 @@ run_unit() {
 # run_system BUILD
 run_system() {
     say "system tests on $1"
-    rm -f "$WORK/system.xml"
     LETTERLOCK=$PWD/$1/admin/letterlock timeout 900 /usr/bin/python3 -B -m pytest -q -rsfE --tb=short \
-        -p no:cacheprovider --durations=8 --junitxml "$WORK/system.xml" tests/system
-    /usr/bin/python3 tests/tally.py junit "$WORK/system.xml" "$1" >>"$WORK/results" ||
+        -p no:cacheprovider --durations=8 --junitxml "$WORK/system-$1.xml" tests/system
+    /usr/bin/python3 tests/tally.py junit "$WORK/system-$1.xml" "$1" >>"$WORK/results" ||
         count failed "system tests on $1: no results"
 }
 
@@ -107,17 +106,18 @@ fuzz_one() {
 
 run_fuzz() {
     say "fuzz targets, $FUZZ_SECONDS s each"
-    running=0
+    running=0 fuzzing=
     for target in build-clang/tests/fuzz/fuzz_*; do
         [ -f "$target" ] && [ -x "$target" ] || continue
         fuzz_one "$target" &
+        fuzzing="$fuzzing $!"
         running=$((running + 1))
         if [ "$running" -ge "$JOBS" ]; then
-            wait
-            running=0
+            wait $fuzzing
+            running=0 fuzzing=
         fi
     done
-    wait
+    [ -z "$fuzzing" ] || wait $fuzzing
     for result in "$WORK"/fuzz-*.result; do
         [ -e "$result" ] || continue
         cat "$result" >>"$WORK/results"
@@ -135,9 +135,14 @@ run_fuzz() {
 : >"$WORK/results"
 install_missing || count failed "installing packages"
 wants rules && run_rules
+# System tests mostly wait for what they test, so those on the sanitized build run beside the rest; what
+# they print comes at the end.
+sanitized=
 if wants unit || wants system; then
-    build build-asan gcc -Dtests=true -Db_sanitize=address,undefined &&
-        { wants unit && run_unit; wants system && run_system build-asan; }
+    build build-asan gcc -Dtests=true -Db_sanitize=address,undefined && {
+        wants unit && run_unit
+        wants system && { run_system build-asan >"$WORK/system-asan.log" 2>&1 & sanitized=$!; }
+    }
 fi
 if wants release; then
     build build-release gcc -Dbuildtype=release && run_system build-release
@@ -145,6 +150,10 @@ fi
 if wants fuzz; then
     build build-clang clang -Dtests=true -Dfuzzers=true -Db_sanitize=address,undefined -Db_lundef=false &&
         run_fuzz
+fi
+if [ -n "$sanitized" ]; then
+    wait "$sanitized"
+    cat "$WORK/system-asan.log"
 fi
 
 passed=$(grep -c ^passed "$WORK/results")

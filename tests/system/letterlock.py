@@ -6,6 +6,7 @@ import json
 import os
 import poplib
 import queue
+import random
 import re
 import shutil
 import signal
@@ -47,14 +48,21 @@ def is_sanitized():
 
 
 def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for s in sockets:
-            s.bind(('127.0.0.1', 0))
-        return [s.getsockname()[1] for s in sockets]
-    finally:
-        for s in sockets:
-            s.close()
+    """Ports below those that the system gives to connections, so that two runs side by side seldom meet."""
+    found = []
+    for _ in range(1000):
+        port = random.randint(10000, 32000)
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(('127.0.0.1', port))
+            except OSError:
+                continue
+        if port not in found:
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise AssertionError('no free ports')
 
 
 def wait_until(condition, seconds=SECONDS, what='condition'):
