@@ -2,7 +2,7 @@
 #include "admin/commands.h"
 
 const struct command *const cli_commands[] = {
-    &cmd_setup, &cmd_serve, &cmd_status,
+    &cmd_setup, &cmd_serve, &cmd_status, &cmd_doctor,
     &cmd_user_add, &cmd_user_list, &cmd_user_show, &cmd_user_password, &cmd_user_recover,
     &cmd_user_disable, &cmd_user_enable, &cmd_user_remove,
     &cmd_app_password_add, &cmd_app_password_list, &cmd_app_password_revoke,

@@ -91,24 +91,23 @@ static int check_lines(const struct cli *c, struct slice text)
     return status;
 }
 
+/* In one request, so all or none. */
 static int set_lines(struct cli *c, struct slice text)
 {
+    struct admin_request r = {.op = SLICE("config.set")};
+    struct admin_reply reply;
     while (text.n > 0) {
         struct slice name, value, line = slice_trim(slice_cut(&text, '\n'));
         if (line.n == 0 || line.p[0] == '#' || !line_parse(line, &name, &value))
             continue;
-        struct admin_request r = {.op = SLICE("config.set")};
-        struct admin_reply reply;
+        if (r.count + 2 > ADMIN_PAIRS_MAX)
+            return cli_fail(c, "more than %d settings at once", ADMIN_PAIRS_MAX / 2);
         admin_request_add(&r, "name", name);
         admin_request_add(&r, "value", slice_of(value.p ? value.p : (const uint8_t *)"", value.n));
-        if (!cli_ask(c, &r, &reply))
-            return CLI_FAILED;
-        if (reply.err)
-            return cli_print(c, &reply);
     }
-    if (c->is_json)
-        printf("{\"ok\":true}\n");
-    return CLI_DONE;
+    if (r.count == 0)
+        return cli_fail(c, "there is no setting in it");
+    return cli_ask(c, &r, &reply) ? cli_print(c, &reply) : CLI_FAILED;
 }
 
 static int run_import(struct cli *c)

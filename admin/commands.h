@@ -10,6 +10,7 @@ int sendmail_main(int argc, char **argv);
 
 extern const struct command cmd_alias_add, cmd_alias_list, cmd_alias_remove;
 extern const struct command cmd_app_password_add, cmd_app_password_list, cmd_app_password_revoke;
+extern const struct command cmd_doctor;
 extern const struct command cmd_backup, cmd_restore;
 extern const struct command cmd_cert_set, cmd_cert_show;
 extern const struct command cmd_config_export, cmd_config_get, cmd_config_import, cmd_config_list,

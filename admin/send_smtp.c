@@ -236,7 +236,10 @@ int send_link_splice(const char *socket)
     int fd = connect_to(socket);
     if (fd < 0)
         return say(EX_TEMPFAIL, socket, "no server answers there");
+    /* What stands on stdin waits for the greeting: the server refuses who talks before it. */
     struct pollfd p[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
+    if (!is_ready(fd, POLLIN) || !pass(fd, STDOUT_FILENO))
+        p[0].fd = -1;
     while (poll(p, 2, SEND_PATIENCE_MS) > 0 || errno == EINTR) {
         if (p[1].revents && !pass(fd, STDOUT_FILENO))
             break;

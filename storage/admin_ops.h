@@ -51,7 +51,7 @@
  *   account.quota          address, bytes
  *   domain.add             domain [target]                 domain.list, domain.remove: domain
  *   alias.add              address, target*                alias.list, alias.remove: address [target*]
- *   config.set             name, value                     config.get: name; config.list
+ *   config.set             (name, value)*, all or none     config.get: name; config.list
  *   cert.set               host, chain, key (PEM)          host "": the default. The supervisor checks the
  *                                                          pair and seals the key under its subkey "tls"
  *                                                          (seal_blob, associated data: host): the store
@@ -78,7 +78,7 @@
 #include "base/wire.h"
 #include "storage/role.h"
 
-#define ADMIN_PAIRS_MAX 64
+#define ADMIN_PAIRS_MAX 256
 
 /* Who answers an op: ROLE_AUTH for user.* and app-password.*, else ROLE_STORE. */
 enum role admin_op_role(struct slice op);

@@ -235,19 +235,39 @@ static enum err alias_remove(struct store_admin *a)
     return e ? e : store_admin_ok(a);
 }
 
+/* Pairs of name and value into s, and into the database when `is_kept`. */
+static enum err config_apply(struct store_admin *a, struct settings *s, bool is_kept)
+{
+    const struct admin_request *r = a->request;
+    for (size_t i = 0; i + 1 < r->count; i += 2) {
+        if (!slice_equal(r->pairs[i].key, SLICE("name")) || !slice_equal(r->pairs[i + 1].key, SLICE("value")))
+            return ERR_SYNTAX;
+        enum err e = settings_set(s, r->pairs[i].value, r->pairs[i + 1].value);
+        if (e)
+            return e;
+        if (!is_kept)
+            continue;
+        struct stmt *q = db_use(a->store->mail, SQL_SETTING_SET);
+        stmt_bind_text(q, "name", r->pairs[i].value);
+        stmt_bind_text(q, "value", r->pairs[i + 1].value);
+        e = stmt_run(q);
+        if (e)
+            return e;
+    }
+    return r->count > 0 && r->count % 2 == 0 ? ERR_OK : ERR_SYNTAX;
+}
+
+/* All are tried before the first is kept. */
 static enum err config_set(struct store_admin *a)
 {
-    struct slice name = store_admin_arg(a, "name");
-    struct slice value = store_admin_arg(a, "value");
-    enum err e = settings_set(a->store->settings, name, value);
+    struct settings *scratch = settings_new();
+    enum err e = config_apply(a, scratch, false);
+    settings_free(scratch);
     if (e == ERR_NOT_FOUND)
         return store_admin_refuse(a, e, "there is no setting of this name; `config list` shows all");
     if (e)
         return store_admin_refuse(a, e, "this value does not have the form that the setting needs");
-    struct stmt *q = db_use(a->store->mail, SQL_SETTING_SET);
-    stmt_bind_text(q, "name", name);
-    stmt_bind_text(q, "value", value);
-    e = stmt_run(q);
+    e = config_apply(a, a->store->settings, true);
     a->store->settings_changed = true;
     return e ? e : store_admin_ok(a);
 }

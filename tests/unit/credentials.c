@@ -497,7 +497,8 @@ static void administrative_requests_read_back_and_are_bounded(void **state)
     assert_null(admin_request_get(&back, "absent").p);
     for (size_t n = 0; n < body.n; n++)
         assert_int_not_equal(admin_request_decode(slice_of(body.p, n), &back), ERR_OK);
-    body.p[8 + 4 + 8] = 65; /* the count */
+    body.p[8 + 4 + 8] = (ADMIN_PAIRS_MAX + 1) & 0xff; /* the count, little-endian */
+    body.p[8 + 4 + 8 + 1] = (ADMIN_PAIRS_MAX + 1) >> 8;
     assert_int_equal(admin_request_decode(buf_slice(&body), &back), ERR_LIMIT);
     buf_clear(&body);
     assert_int_equal(admin_op_role(SLICE("user.add")), ROLE_AUTH);
