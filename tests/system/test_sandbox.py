@@ -14,7 +14,7 @@ pytestmark = pytest.mark.release
 DATABASES = re.compile(r'(mail|letters|credentials)\.db(-wal|-shm)?$')
 # Which files of the data folder a role may hold open.
 FILES = {
-    'store': r'(mail|letters)\.db(-wal|-shm)?$',
+    'store': r'((mail|letters)\.db(-wal|-shm)?|reserve)$',
     'auth': r'credentials\.db(-wal|-shm)?$',
     'hash': None,
     'smtp': None,
