@@ -45,6 +45,9 @@ void stream_finish(struct stream *s);
 /* All input not yet consumed; valid until the next stream_ call on s. */
 struct slice stream_input(struct stream *s);
 void stream_consume(struct stream *s, size_t n);
+/* Drops what has come of an overlong line that was told of; true while more of it is still to come. For who
+ * chooses max by what the input begins with: only behind this is that the line. */
+bool stream_skips_line(struct stream *s);
 /* A line ended by CRLF within max bytes (with the CRLF). ERR_OK: *out_line is it without the CRLF,
  * valid until the next stream_ call, already consumed. ERR_AGAIN: not yet. ERR_TOO_BIG: longer than
  * max (or than the input maximum); told once, and all of the line is dropped, also what of it is

@@ -16,9 +16,14 @@ static bool holds_cr_or_nul(struct slice line)
     return slice_find_byte(line, '\r') < line.n || slice_find_byte(line, '\0') < line.n;
 }
 
+bool stream_skips_line(struct stream *s)
+{
+    return s->skipping_line && skip_rest_of_line(s);
+}
+
 enum err stream_line(struct stream *s, size_t max, bool lenient_lf, struct slice *out_line)
 {
-    if (s->skipping_line && skip_rest_of_line(s))
+    if (stream_skips_line(s))
         return ERR_AGAIN;
     struct slice in = fifo_slice(&s->in);
     struct slice within = slice_sub(in, 0, max);

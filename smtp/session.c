@@ -155,6 +155,8 @@ static void check_manners(struct smtp_session *s, bool must_wait)
 static bool take_line(struct smtp_session *s)
 {
     struct slice line;
+    if (stream_skips_line(s->stream))
+        return false;
     size_t max = line_max(s);
     enum err e = stream_line(s->stream, max, false, &line);
     enum smtp_step step = STEP_DONE;
