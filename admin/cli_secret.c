@@ -42,15 +42,16 @@ static enum err read_line(char *out, size_t size)
 static enum err ask_hidden(const char *prompt, char *out, size_t size)
 {
     struct termios before, hidden;
-    fprintf(stderr, "%s: ", prompt);
     if (tcgetattr(STDIN_FILENO, &before) != 0)
         return ERR_IO;
     hidden = before;
     hidden.c_lflag &= ~(tcflag_t)ECHO;
+    /* Before the prompt: what is typed in answer to it is neither shown nor thrown away. */
     if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) != 0)
         return ERR_IO;
+    fprintf(stderr, "%s: ", prompt);
     enum err e = read_line(out, size);
-    if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &before) != 0)
+    if (tcsetattr(STDIN_FILENO, TCSADRAIN, &before) != 0)
         e = ERR_IO;
     fprintf(stderr, "\n");
     return e;
