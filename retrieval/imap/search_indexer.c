@@ -12,9 +12,14 @@
 #include "storage/search_index.h"
 
 #define WAKE_MS 1000
+/* Mail that comes in goes first: indexing begins when none came for a while, or at the latest some time after
+ * the first, and then goes slowly as long as more comes. What is not yet indexed, searches open. */
+#define QUIET_MS 2000
+#define LATEST_MS 60000
 #define RETRY_MS 60000
 #define SLICE_US 3000
 #define PAUSE_MS 2
+#define PAUSE_BUSY_MS 50
 
 enum phase { PHASE_IDLE, PHASE_READ, PHASE_WRITE };
 
@@ -28,6 +33,8 @@ struct search_indexer {
     uint64_t segment;
     uint64_t request;            /* to the store; 0: none */
     bool is_ending;              /* the directory is on its way */
+    uint64_t woken_ms;           /* the first of the wakes that the timer stands for */
+    uint64_t last_wake_ms;
 };
 
 static void on_timer(void *ctx);
@@ -63,8 +70,20 @@ void search_indexer_free(struct search_indexer *x)
 
 void search_indexer_wake(struct search_indexer *x)
 {
-    if (x->phase == PHASE_IDLE && !timer_is_running(x->timer))
-        timer_start(x->timer, WAKE_MS);
+    uint64_t now = clock_mono_us() / 1000;
+    x->last_wake_ms = now;
+    if (x->phase != PHASE_IDLE)
+        return;
+    if (!timer_is_running(x->timer))
+        x->woken_ms = now;
+    uint64_t waited = now - x->woken_ms;
+    if (waited < LATEST_MS)
+        timer_start(x->timer, LATEST_MS - waited < QUIET_MS ? (uint32_t)(LATEST_MS - waited) : QUIET_MS);
+}
+
+static uint32_t pause_ms(const struct search_indexer *x)
+{
+    return clock_mono_us() / 1000 - x->last_wake_ms < QUIET_MS ? PAUSE_BUSY_MS : PAUSE_MS;
 }
 
 static uint64_t imap_session_of(const struct retrieval *r)
@@ -241,7 +260,7 @@ static void read_on(struct search_indexer *x)
         search_indexer_stop(x);
         return;
     }
-    timer_start(x->timer, PAUSE_MS);
+    timer_start(x->timer, pause_ms(x));
 }
 
 static void on_timer(void *ctx)
