@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "base/secret.h"
@@ -18,6 +19,10 @@
 #define ADOPTIONS_PER_STEP 100
 #define ADOPT_FIRST_MS 500
 #define ADOPT_NEXT_MS 20
+/* Mail that comes in goes before its adoption, which costs the store as many pages as the mail itself when done
+ * letter by letter, and a fraction of them a hundred at a time. */
+#define ADOPT_QUIET_MS 1000
+#define ADOPT_LATEST_MS 30000
 #define SESSIONS_MAX 5000
 
 /* ---- sessions ---- */
@@ -86,6 +91,7 @@ static void on_turn(void *ctx)
         if (s->has_ended || !s->wants_turn)
             continue;
         s->wants_turn = false;
+        r->last_turn_ms = clock_mono_us() / 1000;
         s->ops->on_turn(s);
     }
     for (struct retrieval_session *s = r->sessions, *next; s; s = next) {
@@ -131,6 +137,22 @@ static uint64_t adopting_session(const struct retrieval *r)
     return 0;
 }
 
+static void adopt_soon(struct retrieval *r)
+{
+    if (r->is_adopting || timer_is_running(r->adopt))
+        return;
+    r->adopt_since_ms = clock_mono_us() / 1000;
+    timer_start(r->adopt, ADOPT_FIRST_MS);
+}
+
+/* For how long mail that still comes in goes first. */
+static uint32_t adopt_wait_ms(const struct retrieval *r)
+{
+    uint64_t now = clock_mono_us() / 1000;
+    uint64_t quiet = now - r->last_mail_ms;
+    return quiet < ADOPT_QUIET_MS && now - r->adopt_since_ms < ADOPT_LATEST_MS ? (uint32_t)(ADOPT_QUIET_MS - quiet) : 0;
+}
+
 static void on_adopt(void *ctx)
 {
     struct retrieval *r = ctx;
@@ -138,6 +160,11 @@ static void on_adopt(void *ctx)
     size_t n = 0;
     if (r->is_adopting || !r->keys || !session)
         return;
+    uint32_t wait = adopt_wait_ms(r);
+    if (wait) {
+        timer_start(r->adopt, wait);
+        return;
+    }
     struct store_adoption *a = mem_new(ADOPTIONS_PER_STEP * sizeof *a);
     enum err e = reader_adoptions(r->reader, a, ADOPTIONS_PER_STEP, &n);
     if (e == ERR_AGAIN) {
@@ -179,8 +206,7 @@ static void begin_session(struct retrieval *r, const struct session_attach *a, i
     r->sessions = s;
     r->session_count++;
     retrieval_session_again(s);
-    if (!timer_is_running(r->adopt))
-        timer_start(r->adopt, ADOPT_FIRST_MS);
+    adopt_soon(r);
     search_indexer_wake(r->indexer);
 }
 
@@ -250,10 +276,11 @@ static void on_ring(void *ctx, uint64_t mailbox, uint64_t modseq)
         if (!s->has_ended && s->ops->on_ring)
             s->ops->on_ring(s, mailbox, modseq);
     /* New mail came sealed for its delivery: adopt it while the keys are at hand. */
-    if (r->keys && !r->is_adopting && !timer_is_running(r->adopt))
-        timer_start(r->adopt, ADOPT_FIRST_MS);
-    if (r->keys)
-        search_indexer_wake(r->indexer);
+    if (!r->keys)
+        return;
+    r->last_mail_ms = clock_mono_us() / 1000;
+    adopt_soon(r);
+    search_indexer_wake(r->indexer);
 }
 
 static void on_drained(void *ctx)

@@ -64,6 +64,9 @@ struct retrieval {
     struct timer *adopt;
     struct search_indexer *indexer; /* owned */
     bool is_adopting;
+    uint64_t adopt_since_ms;     /* when there was the first to adopt, by the monotonic clock */
+    uint64_t last_mail_ms;
+    uint64_t last_turn_ms;       /* a command went on */
     unsigned listings_on_way;    /* blocks that the store has not yet answered for */
     bool is_leaving;             /* auth was asked whether nobody is on the way; then the process ends */
     struct imap_shared *imap;    /* what IMAP sessions share; owned by retrieval/imap */

@@ -20,6 +20,7 @@
 #define SLICE_US 3000
 #define PAUSE_MS 2
 #define PAUSE_BUSY_MS 50
+#define TURN_RECENT_MS 250      /* a client that waits for an answer goes first too */
 
 enum phase { PHASE_IDLE, PHASE_READ, PHASE_WRITE };
 
@@ -83,7 +84,9 @@ void search_indexer_wake(struct search_indexer *x)
 
 static uint32_t pause_ms(const struct search_indexer *x)
 {
-    return clock_mono_us() / 1000 - x->last_wake_ms < QUIET_MS ? PAUSE_BUSY_MS : PAUSE_MS;
+    uint64_t now = clock_mono_us() / 1000;
+    bool is_busy = now - x->last_wake_ms < QUIET_MS || now - x->retrieval->last_turn_ms < TURN_RECENT_MS;
+    return is_busy ? PAUSE_BUSY_MS : PAUSE_MS;
 }
 
 static uint64_t imap_session_of(const struct retrieval *r)
