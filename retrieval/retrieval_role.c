@@ -312,8 +312,7 @@ static enum err start(struct role_context *c)
     decode_init();
     timer_start(r->linger, RETRIEVAL_LINGER_MS);
     /* SQLite opens the WAL for writing where it can, also for a reader. Here it cannot. */
-    const struct sandbox read_only = {SANDBOX_FILES_READ, c->folder};
-    enum err e = sandbox_confine_files(&read_only);
+    enum err e = sandbox_only_read(c->folder);
     return e ? e : reader_open(c->folder, &r->reader);
 }
 

@@ -202,8 +202,7 @@ static enum err role_begin(struct role_context *c)
     enum err e = c->ops->start ? c->ops->start(c) : ERR_OK;
     if (e)
         return e;
-    struct sandbox s = {.rights = c->ops->sandbox_rights, .folder = c->folder};
-    e = sandbox_enter(&s);
+    e = sandbox_enter(c->ops->sandbox_rights);
     return e ? e : channel_send(c->control, M_READY, SLICE_EMPTY, NULL, 0);
 }
 

@@ -273,7 +273,7 @@ class Appliance:
         """The server's own certificate, fetched once and then pinned."""
         if self._certificate is None:
             pem = ssl.get_server_certificate(('127.0.0.1', self.ports['imaps']), timeout=SECONDS)
-            path = self.top / 'ca.pem'
+            path = self.top / ('ca-%d.pem' % threading.get_ident())   # several threads may be first
             path.write_text(pem)
             self._certificate = path
         return self._certificate
