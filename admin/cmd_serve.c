@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "admin/commands.h"
+#include "admin/database_files.h"
 #include "admin/supervisor.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -41,12 +42,23 @@ static int explain_key(const struct cli *c, enum err e)
     return cli_fail(c, "server.key cannot be used: %s", err_text(e));
 }
 
+static int explain_databases(const struct cli *c, enum err e, const char *missing)
+{
+    if (missing)
+        return cli_fail(c, "%s is missing beside the other databases: bring it back from a backup", missing);
+    return cli_fail(c, "the databases in %s cannot be used: %s", c->folder, err_text(e));
+}
+
 static int serve_with_keys(struct cli *c, struct data_folder *folder, struct server_keys *keys)
 {
     struct listen_set listeners = c->listeners;
     const struct listen_spec *failed = NULL;
     struct supervisor *s = NULL;
-    enum err e = server_keys_load(folder, keys);
+    const char *missing = NULL;
+    enum err e = database_files_make(folder, &missing);
+    if (e)
+        return explain_databases(c, e, missing);
+    e = server_keys_load(folder, keys);
     if (e)
         return explain_key(c, e);
     e = listen_set_bind(&listeners, &failed);

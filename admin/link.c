@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "admin/database_files.h"
 #include "admin/supervisor.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -82,19 +83,34 @@ static enum err connect_server(const struct data_folder *f, int *out_fd)
     return e;
 }
 
-static enum err start_private(struct link *l, struct buf *why)
+static enum err files_and_keys(struct link *l, struct buf *why)
 {
-    l->keys = secret_new(sizeof *l->keys);
-    ENSURE(l->keys != NULL);
-    struct supervisor_config config = {.folder = &l->folder, .keys = l->keys};
+    const char *missing = NULL;
     enum err e = data_folder_drop_rights(&l->folder);
     if (e == ERR_OK)
-        e = server_keys_load(&l->folder, l->keys);
+        e = database_files_make(&l->folder, &missing);
+    if (missing)
+        buf_printf(why, "%s is missing beside the other databases in %s: bring it back from a backup",
+            missing, l->folder.path);
+    else if (e)
+        buf_printf(why, "the databases in %s cannot be used: %s", l->folder.path, err_text(e));
+    if (e)
+        return e;
+    e = server_keys_load(&l->folder, l->keys);
     if (e == ERR_NOT_FOUND)
         buf_printf(why, "%s/server.key is missing beside its databases: bring it back from a backup",
             l->folder.path);
     else if (e)
         buf_printf(why, "server.key cannot be used: %s", err_text(e));
+    return e;
+}
+
+static enum err start_private(struct link *l, struct buf *why)
+{
+    l->keys = secret_new(sizeof *l->keys);
+    ENSURE(l->keys != NULL);
+    struct supervisor_config config = {.folder = &l->folder, .keys = l->keys};
+    enum err e = files_and_keys(l, why);
     if (e)
         return e;
     e = supervisor_new(&config, &l->supervisor);

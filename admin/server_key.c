@@ -74,11 +74,13 @@ static enum err write_new(const struct data_folder *f, const uint8_t key[HASH_BY
 
 static bool has_databases(const struct data_folder *f)
 {
+    struct stat st;
     int fd = data_folder_file(f, "mail.db", O_RDONLY);
     if (fd < 0)
         return errno != ENOENT;
+    bool has_data = fstat(fd, &st) != 0 || st.st_size > 0; /* database_files.c makes them empty */
     close(fd);
-    return true;
+    return has_data;
 }
 
 static enum err read_or_make(const struct data_folder *f, uint8_t out[HASH_BYTES])

@@ -164,6 +164,38 @@ def test_databases_without_their_server_key_are_refused(idle):
     idle.run('user', 'list')
 
 
+@pytest.mark.parametrize('name', ['mail.db', 'letters.db', 'credentials.db'])
+def test_a_lost_database_is_missed_and_no_empty_one_put_in_its_place(idle, name):
+    def is_refused():
+        for args in (['user', 'list'], ['serve', '--listen', 'smtp=127.0.0.1:0']):
+            result = idle.run(*args, check=False)
+            assert result.returncode == 1 and name + ' is missing' in result.stderr, result.stderr
+    whole = {path.name: path.read_bytes() for path in idle.data.glob('*.db-wal')}
+    (idle.data / name).rename(idle.data / 'kept')
+    try:
+        is_refused()
+        assert not (idle.data / name).exists()
+        (idle.data / name).touch()                    # emptied, with its last changes beside it
+        is_refused()
+        (idle.data / (name + '-wal')).rename(idle.data / 'kept-wal')
+        (idle.data / name).unlink()                   # a folder that was copied in part
+        is_refused()
+        (idle.data / 'kept-wal').rename(idle.data / (name + '-wal'))
+    finally:
+        (idle.data / 'kept').rename(idle.data / name)
+    assert {path.name: path.read_bytes() for path in idle.data.glob('*.db-wal')} == whole
+    idle.run('user', 'list')
+
+
+def test_a_first_start_that_was_killed_early_goes_on(binary):
+    with Appliance() as appliance:
+        appliance.data.mkdir(mode=0o700)
+        (appliance.data / 'mail.db').touch(mode=0o600)
+        appliance.setup()
+        appliance.run('user', 'list')
+        assert (appliance.data / 'server.key').stat().st_size == 32
+
+
 def test_the_key_may_come_from_systemd(idle, tmp_path):
     credentials = tmp_path / 'credentials'
     credentials.mkdir()
