@@ -124,6 +124,7 @@ struct store {
     bool settings_changed;
     bool certificates_changed;
     bool sweep_due;
+    bool is_stopping;                    /* the databases close at the end of this turn */
     bool room_needed;                    /* the disk is full: nothing that adds is taken (store_room.c) */
     int reserve_fd;
     struct store_ring *rings;

@@ -378,6 +378,12 @@ static void on_turn_end(void *ctx)
         if (p->is_closed)
             peer_free(s, p);
     }
+    if (s->is_stopping) {
+        /* No turn comes after this one: what follows would find no databases. */
+        loop_on_turn_end(s->loop, NULL, NULL);
+        store_close(s);
+        role_stop(s->role);
+    }
 }
 
 static void on_sweep_timer(void *ctx)
@@ -421,9 +427,9 @@ static void on_control(struct role_context *role, uint16_t type, struct slice bo
 static void on_stop(struct role_context *role)
 {
     struct store *s = role->state;
-    store_end_turn(s);
-    store_close(s);
-    role_stop(role);
+    /* What else this turn holds is still done; the databases close at its end. */
+    s->is_stopping = true;
+    loop_again(s->loop);
 }
 
 const struct role_ops store_role_ops = {
