@@ -15,6 +15,7 @@ extern const struct command cmd_backup, cmd_restore;
 extern const struct command cmd_cert_set, cmd_cert_show;
 extern const struct command cmd_config_export, cmd_config_get, cmd_config_import, cmd_config_list,
     cmd_config_set;
+extern const struct command cmd_dkim_activate, cmd_dkim_rotate, cmd_dkim_show;
 extern const struct command cmd_domain_add, cmd_domain_list, cmd_domain_remove;
 extern const struct command cmd_export, cmd_help, cmd_send, cmd_import, cmd_serve, cmd_setup, cmd_status, cmd_verify,
     cmd_version;

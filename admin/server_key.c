@@ -14,7 +14,7 @@
 #define KEY_FILE "server.key"
 #define KEY_CONTEXT "llserver"
 
-enum key_purpose { KEY_FAKE_SALT = 1, KEY_NAME_HASH = 2, KEY_TLS = 3, KEY_QUEUE = 4, KEY_ROUTE = 5 };
+enum key_purpose { KEY_FAKE_SALT = 1, KEY_NAME_HASH = 2, KEY_TLS = 3, KEY_QUEUE = 4, KEY_ROUTE = 5, KEY_DKIM = 6 };
 
 static enum err read_key(int fd, uint8_t out[HASH_BYTES])
 {
@@ -122,6 +122,7 @@ enum err server_keys_load(const struct data_folder *f, struct server_keys *out)
         key_derive(master, KEY_TLS, KEY_CONTEXT, out->tls);
         key_derive(master, KEY_QUEUE, KEY_CONTEXT, out->queue);
         key_derive(master, KEY_ROUTE, KEY_CONTEXT, out->route);
+        key_derive(master, KEY_DKIM, KEY_CONTEXT, out->dkim);
         derive_queue_public(out);
     }
     secret_free(master, HASH_BYTES);

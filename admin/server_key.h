@@ -14,6 +14,7 @@ struct server_keys {
     uint8_t queue[32];     /* relay; its public half goes to smtp */
     uint8_t queue_public[32];
     uint8_t route[32];     /* relay opens with it, the supervisor seals: passwords of routes */
+    uint8_t dkim[32];      /* relay opens with it, the supervisor seals: keys that sign letters */
     uint8_t tls[32];       /* stays with the supervisor: opens the certificates' keys */
 };
 

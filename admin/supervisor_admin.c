@@ -154,12 +154,31 @@ static void send_route(struct supervisor *s, const struct admin_request *r, admi
     buf_clear(&hex);
 }
 
+static void send_dkim(struct supervisor *s, const struct admin_request *r, admin_done_fn fn, void *ctx)
+{
+    struct admin_request sealed = {.op = r->op};
+    struct buf hex;
+    buf_init(&hex, 16384);
+    enum err e = own_seal_dkim(s, r, &hex);
+    for (size_t i = 0; i < r->count; i++)
+        if (!slice_equal(r->pairs[i].key, SLICE("key")))
+            sealed.pairs[sealed.count++] = r->pairs[i];
+    admin_request_add(&sealed, "key", buf_slice(&hex));
+    if (e == ERR_OK)
+        send_request(s, &sealed, fn, ctx);
+    else
+        answer_error(fn, ctx, e, "this is not a domain name");
+    buf_clear(&hex);
+}
+
 void admin_ask(struct supervisor *s, const struct admin_request *r, admin_done_fn fn, void *ctx)
 {
     if (op_is(r, "cert.show"))
         answer_certificates(s, fn, ctx);
     else if (op_is(r, "cert.set"))
         send_certificate(s, r, fn, ctx);
+    else if (op_is(r, "dkim.add"))
+        send_dkim(s, r, fn, ctx);
     else if (op_is(r, "route.add") && admin_request_get(r, "password").n > 0)
         send_route(s, r, fn, ctx);
     else

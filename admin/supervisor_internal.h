@@ -127,6 +127,7 @@ void own_certificates(struct supervisor *s, struct buf *text, struct buf *json);
 /* Checks that chain and key belong together, and seals the key for the store, in hex. */
 enum err own_seal_key(struct supervisor *s, const struct admin_request *r, struct buf *out_hex) MUST_CHECK;
 /* The password of a route, sealed for relay, in hex. */
+enum err own_seal_dkim(struct supervisor *s, const struct admin_request *r, struct buf *out_hex) MUST_CHECK;
 enum err own_seal_password(struct supervisor *s, const struct admin_request *r, struct buf *out_hex) MUST_CHECK;
 /* Opens the certificates of a snapshot; w stands at their number. */
 enum err own_certificates_decode(struct supervisor *s, struct wire *w) MUST_CHECK;

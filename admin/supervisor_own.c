@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "net/tls.h"
 #include "message/address.h"
+#include "net/sign_key.h"
 #include "storage/queue.h"
 #include "storage/seal.h"
 
@@ -194,6 +195,28 @@ enum err own_seal_password(struct supervisor *s, const struct admin_request *r, 
         e = seal_blob(s->keys->route, buf_slice(&name), password, &sealed);
     if (!e)
         hex_put(out_hex, buf_slice(&sealed));
+    buf_clear(&name);
+    buf_clear(&sealed);
+    return e;
+}
+
+enum err own_seal_dkim(struct supervisor *s, const struct admin_request *r, struct buf *out_hex)
+{
+    struct buf domain, name, sealed;
+    struct slice selector = admin_request_get(r, "selector"), key = admin_request_get(r, "key");
+    buf_init(&domain, ADDRESS_DOMAIN_MAX + 8);
+    buf_init(&name, 2 * ADDRESS_DOMAIN_MAX);
+    buf_init(&sealed, SIGN_PEM_MAX + SEAL_OVERHEAD_MAX);
+    enum err e = key.n == 0 || key.n > SIGN_PEM_MAX || selector.n > 63 ? ERR_SYNTAX : ERR_OK;
+    if (!e)
+        e = domain_canonical(admin_request_get(r, "domain"), &domain);
+    if (!e) {
+        buf_printf(&name, "%.*s._domainkey.%.*s", SLICE_FMT(selector), SLICE_FMT(buf_slice(&domain)));
+        e = seal_blob(s->keys->dkim, buf_slice(&name), key, &sealed);
+    }
+    if (!e)
+        hex_put(out_hex, buf_slice(&sealed));
+    buf_clear(&domain);
     buf_clear(&name);
     buf_clear(&sealed);
     return e;

@@ -115,6 +115,7 @@ static void boot_keys(const struct role_process *p, struct role_keys *out)
     if (p->role == ROLE_RELAY) {
         memcpy(out->queue, keys->queue, sizeof out->queue);
         memcpy(out->route, keys->route, sizeof out->route);
+        memcpy(out->dkim, keys->dkim, sizeof out->dkim);
     }
 }
 

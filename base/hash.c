@@ -40,6 +40,21 @@ void hash_sha256(struct slice data, uint8_t out[HASH_BYTES])
     crypto_hash_sha256(out, data.p, data.n);
 }
 
+void sha256_begin(struct sha256 *h)
+{
+    crypto_hash_sha256_init(&h->state);
+}
+
+void sha256_put(struct sha256 *h, struct slice data)
+{
+    crypto_hash_sha256_update(&h->state, data.p, data.n);
+}
+
+void sha256_end(struct sha256 *h, uint8_t out[HASH_BYTES])
+{
+    crypto_hash_sha256_final(&h->state, out);
+}
+
 void hash_hmac_sha256(struct slice key, struct slice data, uint8_t out[HASH_BYTES])
 {
     crypto_auth_hmacsha256_state state;

@@ -3,6 +3,8 @@
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 
+#include <sodium/crypto_hash_sha256.h>
+
 #include "base/err.h"
 #include "base/slice.h"
 
@@ -16,6 +18,13 @@ void hash_blake2b(const uint8_t key[HASH_BYTES], struct slice data, uint8_t out[
 void hash_blake2b_pair(const uint8_t key[HASH_BYTES], struct slice a, struct slice b,
     uint8_t out[HASH_BYTES]);
 void hash_sha256(struct slice data, uint8_t out[HASH_BYTES]);
+/* SHA-256 in pieces. */
+struct sha256 {
+    crypto_hash_sha256_state state;
+};
+void sha256_begin(struct sha256 *h);
+void sha256_put(struct sha256 *h, struct slice data);
+void sha256_end(struct sha256 *h, uint8_t out[HASH_BYTES]);
 void hash_hmac_sha256(struct slice key, struct slice data, uint8_t out[HASH_BYTES]);
 /* PBKDF2 with HMAC-SHA-256, one block (RFC 8018 section 5.2; Hi() of RFC 5802). */
 void hash_pbkdf2_sha256(struct slice password, struct slice salt, uint32_t rounds, uint8_t out[HASH_BYTES]);

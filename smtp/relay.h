@@ -7,6 +7,7 @@
  *   relay_resolve.c     where a destination is: routes, MX, addresses
  *   relay_connection.c  one connection: dial, greeting, EHLO, TLS, login, the end
  *   relay_send.c        one letter over a connection
+ *   relay_dkim.c        the keys that sign, and the signing of one letter
  *   relay_report.c      what a report says (pure); relay_bounce.c sees to its delivery
  *
  * A *job* is one letter for one destination: up to RELAY_RECIPIENTS_MAX recipients. A *destination* is a
@@ -21,6 +22,7 @@
 #include "net/loop.h"
 #include "net/stream.h"
 #include "net/tls.h"
+#include "smtp/dkim.h"
 #include "smtp/relay_reply.h"
 #include "smtp/relay_text.h"
 #include "storage/queue.h"
@@ -116,7 +118,7 @@ struct relay_destination {
 enum relay_state {
     RELAY_DIALLING, RELAY_GREETING, RELAY_EHLO, RELAY_HELO, RELAY_STARTTLS, RELAY_HANDSHAKE,
     RELAY_AUTH, RELAY_AUTH_USER, RELAY_AUTH_PASSWORD, RELAY_IDLE,
-    RELAY_ENVELOPE, RELAY_TEXT, RELAY_END, RELAY_RSET, RELAY_QUIT
+    RELAY_SIGNING, RELAY_ENVELOPE, RELAY_TEXT, RELAY_END, RELAY_RSET, RELAY_QUIT
 };
 
 #define RELAY_HOSTS_MAX 6               /* mail exchangers that are tried */
@@ -155,6 +157,8 @@ struct relay_connection {
     bool data_sent;
     struct relay_text text;
     size_t accepted;
+    struct dkim_message *dkim;              /* owned; while it is signed */
+    struct buf signature;                   /* of the letter; empty: none */
 };
 
 struct relay_config {
@@ -180,6 +184,7 @@ struct relay {
     struct idmap destinations;              /* by hash of the name; chained */
     uint8_t hash_key[HASH_BYTES];
     struct relay_route *routes;
+    struct relay_dkim_key *dkim_keys;
     struct relay_destination *woken;
     unsigned connection_count;
     unsigned sending;                       /* connections with a letter under way */
@@ -250,6 +255,12 @@ void relay_content_close(struct relay_content *c);
 enum err relay_content_next(struct relay_content *c, struct buf *out) MUST_CHECK;
 void relay_content_came(struct relay *r, struct slice body);
 void relay_content_ask_again(struct relay *r);
+
+/* ---- relay_dkim.c ---- */
+/* M_RELAY_DKIM */
+void relay_dkim_take(struct relay *r, struct slice body);
+/* The letter was fed to m whole: appends its signatures, or nothing when none of our keys is for its From. */
+void relay_dkim_sign(const struct relay *r, struct dkim_message *m, uint64_t letter, struct buf *out);
 
 /* ---- relay_connection.c ---- */
 void relay_connection_start(struct relay_destination *d);

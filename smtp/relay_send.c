@@ -24,7 +24,7 @@ static void put_mail(const struct relay_connection *c, struct buf *out)
     buf_put(out, l->head.sender);
     buf_put_byte(out, '>');
     if (c->capabilities & RELAY_CAN_SIZE)
-        buf_printf(out, " SIZE=%llu", (unsigned long long)(l->size + l->prefix_size));
+        buf_printf(out, " SIZE=%llu", (unsigned long long)(l->size + l->prefix_size + c->signature.n));
     if (c->capabilities & RELAY_CAN_8BIT && flags & (QUEUE_8BIT | QUEUE_UTF8_HEADER))
         buf_put_str(out, " BODY=8BITMIME");
     if (flags & QUEUE_UTF8 && c->capabilities & RELAY_CAN_UTF8)
@@ -80,6 +80,16 @@ static void on_more(void *ctx)
 }
 
 static void finish(struct relay_connection *c, bool must_reset);
+static void give_up_text(struct relay_connection *c, enum err e);
+
+static void end_signing(struct relay_connection *c)
+{
+    if (!c->dkim)
+        return;
+    dkim_clear(c->dkim);
+    free(c->dkim);
+    c->dkim = NULL;
+}
 
 static void let_go(struct relay_connection *c)
 {
@@ -87,26 +97,15 @@ static void let_go(struct relay_connection *c)
     c->relay->sending--;
     relay_content_close(c->content);
     c->content = NULL;
+    end_signing(c);
+    buf_clear(&c->signature);
 }
 
-void relay_send(struct relay_connection *c, struct relay_job *j)
+static void begin_envelope(struct relay_connection *c)
 {
-    const char *why = foreseen(c, j);
     struct buf *out = &c->relay->scratch;
-    c->job = j;
-    c->relay->sending++;
-    c->mail_code = 0;
-    c->asked = c->answered = j->recipients;
-    c->data_sent = false;
-    c->accepted = 0;
-    c->text = (struct relay_text){0};
     relay_connection_set(c, RELAY_ENVELOPE, RELAY_COMMAND_MS);
-    if (why) {
-        relay_job_set(j, RELAY_FAILED, slice_str(why));
-        finish(c, true);
-        return;
-    }
-    c->content = relay_content_open(c->relay, j->letter, on_more, c);
+    c->content = relay_content_open(c->relay, c->job->letter, on_more, c);
     buf_reset(out);
     put_mail(c, out);
     if (c->capabilities & RELAY_CAN_PIPELINE) {
@@ -115,6 +114,62 @@ void relay_send(struct relay_connection *c, struct relay_job *j)
         put_data(c, out);
     }
     write_envelope(c, out);
+}
+
+/* The hash of the body stands in the header: the letter is read once for it, and once more to be sent. */
+static void on_text_to_sign(void *ctx)
+{
+    struct relay_connection *c = ctx;
+    struct relay *r = c->relay;
+    enum err e;
+    buf_reset(&r->scratch);
+    while ((e = relay_content_next(c->content, &r->scratch)) == ERR_OK) {
+        dkim_put(c->dkim, buf_slice(&r->scratch));
+        buf_reset(&r->scratch);
+    }
+    if (e == ERR_AGAIN)
+        return;
+    if (e != ERR_NOT_FOUND) {
+        give_up_text(c, e);
+        return;
+    }
+    relay_content_close(c->content);
+    c->content = NULL;
+    relay_dkim_sign(r, c->dkim, c->job->letter->id, &c->signature);
+    end_signing(c);
+    begin_envelope(c);
+}
+
+static void begin_signing(struct relay_connection *c)
+{
+    c->dkim = mem_new(sizeof *c->dkim);
+    dkim_begin(c->dkim);
+    relay_connection_set(c, RELAY_SIGNING, RELAY_COMMAND_MS);
+    c->content = relay_content_open(c->relay, c->job->letter, on_text_to_sign, c);
+    on_text_to_sign(c);
+}
+
+void relay_send(struct relay_connection *c, struct relay_job *j)
+{
+    const char *why = foreseen(c, j);
+    c->job = j;
+    c->relay->sending++;
+    c->mail_code = 0;
+    c->asked = c->answered = j->recipients;
+    c->data_sent = false;
+    c->accepted = 0;
+    c->text = (struct relay_text){0};
+    relay_connection_set(c, RELAY_ENVELOPE, RELAY_COMMAND_MS);
+    buf_init(&c->signature, DKIM_SIGNATURE_MAX);
+    if (why) {
+        relay_job_set(j, RELAY_FAILED, slice_str(why));
+        finish(c, true);
+        return;
+    }
+    if (c->relay->dkim_keys)
+        begin_signing(c);
+    else
+        begin_envelope(c);
 }
 
 /* Without PIPELINING: the next command, now that the one before is answered. */
@@ -160,7 +215,7 @@ static enum relay_outcome outcome_of(unsigned code)
 void relay_send_lost(struct relay_connection *c, struct slice why)
 {
     struct relay_job *j = c->job;
-    bool is_untouched = c->state == RELAY_ENVELOPE && c->mail_code == 0 && c->letters > 0 && j->lost < 2;
+    bool is_untouched = (c->state == RELAY_SIGNING || c->state == RELAY_ENVELOPE) && c->mail_code == 0 && c->letters > 0 && j->lost < 2;
     let_go(c);
     if (is_untouched) {
         j->lost++; /* the server had ended the connection before it could know of this letter */
@@ -221,6 +276,11 @@ static void on_go_ahead(struct relay_connection *c)
         return;
     }
     relay_connection_set(c, RELAY_TEXT, RELAY_BLOCK_MS);
+    if (c->signature.n) {
+        buf_reset(&c->relay->scratch3);
+        relay_text_put(&c->text, buf_slice(&c->signature), &c->relay->scratch3);
+        stream_write(c->stream, buf_slice(&c->relay->scratch3));
+    }
     relay_send_more(c);
 }
 

@@ -198,6 +198,8 @@ void relay_store_message(void *relay, uint16_t type, struct slice body)
         take_state(r, body);
     else if (type == M_RELAY_ROUTES)
         take_routes(r, body);
+    else if (type == M_RELAY_DKIM)
+        relay_dkim_take(r, body);
     else if (type == M_RELAY_FORGET)
         relay_forget(r, wire_u64(&in));
     else if (type == M_RELAY_RETRY)

@@ -62,6 +62,15 @@
  *                                                          (seal_blob, subkey "route", associated data:
  *                                                          destination in canonical form): the store gets it
  *                                                          in hex. route.list; route.remove: destination
+ *   dkim.add               domain, selector, algorithm,   algorithm: rsa-sha256 ed25519-sha256. public: base64.
+ *                          public, key (PEM)              The supervisor seals the key (seal_blob, subkey
+ *                                                          "dkim", associated data: selector._domainkey.domain):
+ *                                                          the store gets it in hex. It signs at once when the
+ *                                                          domain has none of its kind, else it waits; those
+ *                                                          of its kind that waited or were retired go
+ *   dkim.activate          domain                          what waits signs; what signed is retired
+ *   dkim.list              [domain]                       [{"domain","selector","algorithm","state","created",
+ *                                                          "name","record"}]
  *   queue.list             [domain] [from]                [{"letter","from","to","held","attempts",
  *                                                          "created","next","size","answer"}]
  *   queue.show             letter                          the same, of one letter. queue.hold, queue.release,

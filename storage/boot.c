@@ -16,6 +16,7 @@ void role_boot_encode(const struct role_boot *b, struct buf *out)
     buf_put_bytes(out, b->keys.queue_public, sizeof b->keys.queue_public);
     buf_put_bytes(out, b->keys.queue, sizeof b->keys.queue);
     buf_put_bytes(out, b->keys.route, sizeof b->keys.route);
+    buf_put_bytes(out, b->keys.dkim, sizeof b->keys.dkim);
     wire_put_u8(out, (uint8_t)b->listener_count);
     for (size_t i = 0; i < b->listener_count; i++)
         wire_put_bytes(out, slice_str(b->listeners[i].name));
@@ -44,6 +45,7 @@ enum err role_boot_decode(struct slice body, const int *fds, size_t nfds, struct
     wire_copy(&w, b.keys.queue_public, sizeof b.keys.queue_public);
     wire_copy(&w, b.keys.queue, sizeof b.keys.queue);
     wire_copy(&w, b.keys.route, sizeof b.keys.route);
+    wire_copy(&w, b.keys.dkim, sizeof b.keys.dkim);
     b.listener_count = wire_u8(&w);
     bool is_sound = !w.failed && b.listener_count <= ROLE_LISTENERS_MAX && b.listener_count == nfds;
     for (size_t i = 0; is_sound && i < nfds; i++) {

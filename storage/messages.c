@@ -81,6 +81,7 @@ static const struct rule rules[M_TYPE_MAX] = {
     [M_RELAY_RESULT] = {RELAY, STORE, 0, 0},
     [M_RELAY_STATE] = {STORE, RELAY, 0, 0},
     [M_RELAY_ROUTES] = {STORE, RELAY, 0, 0},
+    [M_RELAY_DKIM] = {STORE, RELAY, 0, 0},
     [M_RELAY_FORGET] = {STORE, RELAY, 0, 0},
     [M_RELAY_RETRY] = {STORE, RELAY, 0, 0},
 };

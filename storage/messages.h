@@ -97,6 +97,8 @@ enum message_type {
     M_RELAY_RESULT,     /* req, rid, n times queue_result */
     M_RELAY_STATE,      /* n times queue_result: destinations that failed, at the beginning */
     M_RELAY_ROUTES,     /* n times queue_route: all; at the beginning and after a change */
+    M_RELAY_DKIM,       /* is_first u8, n times (domain, selector bytes, algorithm u8, sealed key bytes): all keys
+                           that sign; at the beginning and after a change, in as many messages as needed */
     M_RELAY_FORGET,     /* letter u64: held or dropped by hand */
     M_RELAY_RETRY,      /* bytes destination (empty: every one): try now */
     M_TYPE_MAX

@@ -35,6 +35,7 @@ struct role_keys {
     uint8_t queue_public[32]; /* smtp: letters on their way out are sealed to it */
     uint8_t queue[32];       /* relay: opens them (queue_keys_from) */
     uint8_t route[32];       /* relay: opens the passwords of routes */
+    uint8_t dkim[32];        /* relay: opens the keys that sign letters */
 };
 
 struct role_listener {

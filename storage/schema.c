@@ -109,6 +109,12 @@ const char *const schema_mail_v1 =
     "CREATE TABLE route(destination TEXT PRIMARY KEY, host TEXT NOT NULL, port INTEGER NOT NULL"
     " CHECK(port BETWEEN 1 AND 65535), tls INTEGER NOT NULL, user TEXT NOT NULL, password BLOB NOT NULL)"
     " STRICT, WITHOUT ROWID;"
+    /* Keys that sign letters from the domain (DKIM). algorithm: enum sign_algorithm. state 0 waiting (published,
+     * not used yet), 1 signing, 2 retired (still published). public_key: base64, as its DNS record has it. key:
+     * sealed under the server subkey "dkim". */
+    "CREATE TABLE dkim_key(domain TEXT NOT NULL, selector TEXT NOT NULL, algorithm INTEGER NOT NULL"
+    " CHECK(algorithm IN (1, 2)), state INTEGER NOT NULL CHECK(state BETWEEN 0 AND 2), created INTEGER NOT NULL,"
+    " public_key TEXT NOT NULL, key BLOB NOT NULL, PRIMARY KEY(domain, selector)) STRICT, WITHOUT ROWID;"
     /* Foreign recipients that an account wrote to in one hour (hours since 1970). */
     "CREATE TABLE sent(account INTEGER NOT NULL, hour INTEGER NOT NULL, recipients INTEGER NOT NULL,"
     " PRIMARY KEY(account, hour)) STRICT, WITHOUT ROWID;";

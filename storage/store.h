@@ -146,6 +146,7 @@ struct store {
     struct timer *sweep_timer;
     struct store_queue queue;
     bool routes_changed;
+    bool dkim_changed;
     struct settings *settings;           /* the stored ones; role->settings is a copy */
 };
 

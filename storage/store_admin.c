@@ -122,6 +122,8 @@ static enum err domain_remove(struct store_admin *a)
         e = stmt_run(q);
         if (e == ERR_EXISTS)
             e = store_admin_refuse(a, ERR_NOT_EMPTY, "another domain stands for this one: remove that first");
+        if (!e)
+            e = store_dkim_forget(a->store, buf_slice(&name));
         a->store->directory_changed = true;
     }
     buf_clear(&name);
@@ -420,6 +422,9 @@ enum err store_admin_run(struct store_admin *a)
         {{(const uint8_t *)"cert.set", 8}, cert_set, false},
         {{(const uint8_t *)"cert.remove", 11}, cert_remove, false},
         {{(const uint8_t *)"cert.show", 9}, cert_show, false},
+        {{(const uint8_t *)"dkim.add", 8}, store_dkim_add, false},
+        {{(const uint8_t *)"dkim.activate", 13}, store_dkim_activate, false},
+        {{(const uint8_t *)"dkim.list", 9}, store_dkim_list, false},
         {{(const uint8_t *)"route.add", 9}, store_route_add, false},
         {{(const uint8_t *)"route.list", 10}, store_route_list, false},
         {{(const uint8_t *)"route.remove", 12}, store_route_remove, false},

@@ -12,6 +12,11 @@ struct slice store_admin_arg(const struct store_admin *a, const char *key);
 enum err store_admin_address(struct store_admin *a, struct slice text, struct buf *out) MUST_CHECK;
 
 /* store_admin_queue.c */
+enum err store_dkim_add(struct store_admin *a) MUST_CHECK;
+enum err store_dkim_activate(struct store_admin *a) MUST_CHECK;
+enum err store_dkim_list(struct store_admin *a) MUST_CHECK;
+/* With its domain. */
+enum err store_dkim_forget(struct store *s, struct slice domain) MUST_CHECK;
 enum err store_route_add(struct store_admin *a) MUST_CHECK;
 enum err store_route_list(struct store_admin *a) MUST_CHECK;
 enum err store_route_remove(struct store_admin *a) MUST_CHECK;

@@ -361,6 +361,31 @@ void store_queue_send_routes(struct store *s)
     buf_clear(&body);
 }
 
+void store_queue_send_dkim(struct store *s)
+{
+    struct store_peer *p = find_relay(s);
+    struct buf body;
+    if (!p)
+        return;
+    struct stmt *q = db_use(s->mail, SQL_DKIM_SIGNING);
+    buf_init(&body, CHANNEL_MESSAGE_MAX);
+    wire_put_u8(&body, 1);
+    while (stmt_step(q) == ERR_OK) {
+        if (body.n > CHANNEL_MESSAGE_MAX - MESSAGE_ROOM) {
+            send_relay(p, M_RELAY_DKIM, buf_slice(&body));
+            buf_reset(&body);
+            wire_put_u8(&body, 0);
+        }
+        wire_put_bytes(&body, stmt_bytes(q, 0));
+        wire_put_bytes(&body, stmt_bytes(q, 1));
+        wire_put_u8(&body, (uint8_t)stmt_int(q, 2));
+        wire_put_bytes(&body, stmt_bytes(q, 3));
+    }
+    stmt_reset(q);
+    send_relay(p, M_RELAY_DKIM, buf_slice(&body));
+    buf_clear(&body);
+}
+
 void store_on_relay_want(struct store *s, struct store_peer *p, struct slice body)
 {
     struct wire in = wire_of(body);
@@ -370,6 +395,7 @@ void store_on_relay_want(struct store *s, struct store_peer *p, struct slice bod
     if (s->queue.peer != p) {
         s->queue = (struct store_queue){.peer = p};
         store_queue_send_routes(s);
+        store_queue_send_dkim(s);
         send_state(s, p);
     }
     s->queue.credit = n > QUEUE_HELD_MAX - s->queue.credit ? QUEUE_HELD_MAX : s->queue.credit + n;

@@ -21,6 +21,7 @@ void store_queue_tick(struct store *s);
 /* The peer is gone: what it held is handed out again to the next one. */
 void store_queue_forget_relay(struct store *s, const struct store_peer *p);
 void store_queue_send_routes(struct store *s);
+void store_queue_send_dkim(struct store *s);
 void store_on_relay_want(struct store *s, struct store_peer *p, struct slice body);
 void store_on_relay_fetch(struct store *s, struct store_peer *p, struct slice body);
 void store_queue_tell_forget(struct store *s, int64_t letter);

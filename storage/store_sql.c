@@ -219,6 +219,17 @@ const char *const mail_sql[SQL_MAIL_COUNT] = {
         " port = excluded.port, tls = excluded.tls, user = excluded.user, password = excluded.password"),
     [SQL_ROUTE_DELETE] = "DELETE FROM route WHERE destination = :destination",
     [SQL_ROUTE_LIST] = "SELECT destination, host, port, tls, user, password FROM route ORDER BY destination",
+    [SQL_DKIM_INSERT] = ("INSERT INTO dkim_key(domain, selector, algorithm, state, created, public_key, key)"
+        " VALUES(:domain, :selector, :algorithm, NOT EXISTS(SELECT 1 FROM dkim_key WHERE domain = :domain"
+        " AND algorithm = :algorithm AND state = 1), :now, :public, :key)"),
+    [SQL_DKIM_SIGNING] = "SELECT domain, selector, algorithm, key FROM dkim_key WHERE state = 1",
+    [SQL_DKIM_LIST] = ("SELECT domain, selector, algorithm, state, created, public_key FROM dkim_key"
+        " WHERE :domain = '' OR domain = :domain ORDER BY domain, state, selector"),
+    [SQL_DKIM_CLEAN] = "DELETE FROM dkim_key WHERE domain = :domain AND algorithm = :algorithm AND state != 1",
+    [SQL_DKIM_RETIRE] = ("UPDATE dkim_key SET state = 2 WHERE domain = :domain AND state = 1 AND algorithm IN"
+        " (SELECT algorithm FROM dkim_key WHERE domain = :domain AND state = 0)"),
+    [SQL_DKIM_ACTIVATE] = "UPDATE dkim_key SET state = 1 WHERE domain = :domain AND state = 0",
+    [SQL_DKIM_DELETE] = "DELETE FROM dkim_key WHERE domain = :domain",
     [SQL_SENT_ADD] = ("INSERT INTO sent(account, hour, recipients) VALUES(:account, :hour, :n)"
         " ON CONFLICT(account, hour) DO UPDATE SET recipients = recipients + :n"),
     [SQL_SENT_SUM] = ("SELECT coalesce(sum(recipients) FILTER (WHERE hour = :hour), 0), coalesce(sum(recipients), 0)"

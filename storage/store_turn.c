@@ -258,6 +258,9 @@ void store_end_turn(void *store)
     if (s->routes_changed && !e)
         store_queue_send_routes(s);
     s->routes_changed = false;
+    if (s->dkim_changed && !e)
+        store_queue_send_dkim(s);
+    s->dkim_changed = false;
     store_queue_turn(s, !e);
     s->ring_count = 0;
     s->unstage_ready = s->unstage_count;

@@ -52,8 +52,8 @@ static const struct edge edges[] = {
         {M_LOOKUP, M_DONE, M_STAGE, M_STAGE_TARGETS, M_STAGE_DROP, M_DELIVER, M_RELAY_WANT, M_RELAY_FETCH,
             M_RELAY_RESULT}},
     {ROLE_STORE, ROLE_RELAY,
-        {M_CREDIT, M_REPLY, M_RELAY_WORK, M_RELAY_CHUNKS, M_RELAY_STATE, M_RELAY_ROUTES, M_RELAY_FORGET,
-            M_RELAY_RETRY}},
+        {M_CREDIT, M_REPLY, M_RELAY_WORK, M_RELAY_CHUNKS, M_RELAY_STATE, M_RELAY_ROUTES, M_RELAY_DKIM,
+            M_RELAY_FORGET, M_RELAY_RETRY}},
 };
 
 static bool expected(enum role from, enum role to, uint16_t type)
