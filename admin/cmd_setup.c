@@ -118,6 +118,23 @@ static int add_user(struct cli *c, struct setup *s)
         &s->user_json);
 }
 
+/* RFC 5321 section 4.5.1: who takes mail takes it for postmaster. */
+static int add_postmaster(struct cli *c, struct setup *s)
+{
+    struct admin_request r = {.op = SLICE("alias.add")};
+    struct buf address;
+    buf_init(&address, 2 * ANSWER_MAX);
+    buf_printf(&address, "postmaster@%.*s", SLICE_FMT(s->domain));
+    int status = CLI_DONE;
+    if (!slice_equal_nocase(buf_slice(&address), buf_slice(&s->account))) {
+        admin_request_add(&r, "address", buf_slice(&address));
+        admin_request_add(&r, "target", buf_slice(&s->account));
+        status = step(c, s, &r, "The address postmaster was here already.", NULL, NULL);
+    }
+    buf_clear(&address);
+    return status;
+}
+
 static bool has_certificate(struct cli *c)
 {
     struct admin_request r = {.op = SLICE("cert.show")};
@@ -186,6 +203,8 @@ static int run_steps(struct cli *c, struct setup *s)
         status = make_certificate(c, s);
     if (status == CLI_DONE)
         status = add_user(c, s);
+    if (status == CLI_DONE)
+        status = add_postmaster(c, s);
     return status;
 }
 
@@ -212,8 +231,9 @@ static void print_people(const struct cli *c, const struct setup *s)
            "2. Mail programs log in as %.*s: IMAP at %.*s port 993 (or POP3 at 995), sending at port\n"
            "   465, all with TLS.\n"
            "3. The certificate is self-signed: mail programs will warn until you put a real one in\n"
-           "   with: letterlock cert set --cert FILE --key FILE\n\n",
-        c->folder, SLICE_FMT(s->account), SLICE_FMT(s->host));
+           "   with: letterlock cert set --cert FILE --key FILE\n"
+           "4. Mail to postmaster@%.*s, which every domain must take, comes to this account too.\n\n",
+        c->folder, SLICE_FMT(s->account), SLICE_FMT(s->host), SLICE_FMT(s->domain));
     if (!slice_equal(buf_slice(&s->host), SLICE("localhost")))
         print_dns(s);
 }
