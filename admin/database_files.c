@@ -45,7 +45,7 @@ enum err database_files_make(const struct data_folder *f, const char **out_missi
     const char *missing = NULL;
     bool has_data = false, is_torn = false;
     for (int i = 0; i < DATABASE_COUNT; i++) {
-        off_t size, wal_size;
+        off_t size = -1, wal_size = -1;
         enum err e = file_size(f, names[i], &size);
         if (e == ERR_OK)
             e = file_size(f, wal_names[i], &wal_size);
