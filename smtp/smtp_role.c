@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/sandbox.h"
+#include "message/decode.h"
 #include "smtp/limits.h"
 #include "smtp/session.h"
 
@@ -167,6 +168,7 @@ static enum err start(struct role_context *c)
     buf_init(&server->config.domain, ADDRESS_DOMAIN_MAX);
     take_settings(server);
     take_certificates(server);
+    decode_init(); /* previews are made here; the sandbox opens no module of iconv */
     open_doors(server);
     return ERR_OK;
 }
