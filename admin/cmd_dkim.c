@@ -20,13 +20,13 @@ static void put_selector(enum sign_algorithm a, char out[SELECTOR_BYTES])
         (unsigned)(random_u64() & 0xffff));
 }
 
-static bool add_key(struct cli *c, enum sign_algorithm a, struct slice pem, struct slice public)
+static bool add_key(struct cli *c, struct slice domain, enum sign_algorithm a, struct slice pem, struct slice public)
 {
     struct admin_request r = {.op = SLICE("dkim.add")};
     struct admin_reply reply;
     char selector[SELECTOR_BYTES];
     put_selector(a, selector);
-    admin_request_add(&r, "domain", slice_str(c->arguments[0]));
+    admin_request_add(&r, "domain", domain);
     admin_request_add(&r, "selector", slice_str(selector));
     admin_request_add(&r, "algorithm", slice_str(sign_algorithm_name(a)));
     admin_request_add(&r, "public", public);
@@ -39,7 +39,7 @@ static bool add_key(struct cli *c, enum sign_algorithm a, struct slice pem, stru
     return false;
 }
 
-static bool make_key(struct cli *c, enum sign_algorithm a)
+static bool make_key(struct cli *c, struct slice domain, enum sign_algorithm a)
 {
     struct buf pem, raw, public;
     bool done = false;
@@ -51,21 +51,32 @@ static bool make_key(struct cli *c, enum sign_algorithm a)
     if (e)
         cli_fail(c, "a key cannot be made: %s", err_text(e));
     else
-        done = add_key(c, a, buf_slice(&pem), buf_slice(&public));
+        done = add_key(c, domain, a, buf_slice(&pem), buf_slice(&public));
     buf_wipe(&pem);
     buf_clear(&raw);
     buf_clear(&public);
     return done;
 }
 
-static int run_rotate(struct cli *c)
+bool dkim_make_keys(struct cli *c, struct slice domain)
+{
+    return make_key(c, domain, SIGN_RSA_SHA256) && make_key(c, domain, SIGN_ED25519_SHA256);
+}
+
+bool dkim_records(struct cli *c, struct slice domain, struct admin_reply *out)
 {
     struct admin_request r = {.op = SLICE("dkim.list")};
+    admin_request_add(&r, "domain", domain);
+    return cli_ask(c, &r, out);
+}
+
+static int run_rotate(struct cli *c)
+{
+    struct slice domain = slice_str(c->arguments[0]);
     struct admin_reply reply;
-    if (!make_key(c, SIGN_RSA_SHA256) || !make_key(c, SIGN_ED25519_SHA256))
+    if (!dkim_make_keys(c, domain) || !dkim_records(c, domain, &reply))
         return CLI_FAILED;
-    admin_request_add(&r, "domain", slice_str(c->arguments[0]));
-    return cli_ask(c, &r, &reply) ? cli_print(c, &reply) : CLI_FAILED;
+    return cli_print(c, &reply);
 }
 
 const struct command cmd_dkim_rotate = {

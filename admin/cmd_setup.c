@@ -15,6 +15,8 @@ static const struct cli_option options[] = {
     {0},
 };
 
+#define SIGNING_MAX 65536
+
 struct setup {
     struct buf host;
     struct buf domain;
@@ -24,6 +26,7 @@ struct setup {
     struct buf notes;     /* what was there already */
     struct buf recovery;  /* what user add said */
     struct buf user_json;
+    struct buf signing;   /* the DNS records of the keys that sign */
 };
 
 /* ---- answers ---- */
@@ -107,6 +110,20 @@ static int add_domain(struct cli *c, struct setup *s)
     struct admin_request r = {.op = SLICE("domain.add")};
     admin_request_add(&r, "domain", buf_slice(&s->domain));
     return step(c, s, &r, "The domain was here already.", NULL, NULL);
+}
+
+/* Those who repeat a set-up keep the keys they have. */
+static int make_signing_keys(struct cli *c, struct setup *s)
+{
+    struct admin_reply reply;
+    struct slice domain = buf_slice(&s->domain);
+    if (!dkim_records(c, domain, &reply))
+        return CLI_FAILED;
+    if (slice_find(reply.json, SLICE("{")) == SIZE_MAX &&
+        (!dkim_make_keys(c, domain) || !dkim_records(c, domain, &reply)))
+        return CLI_FAILED;
+    buf_put(&s->signing, reply.text);
+    return CLI_DONE;
 }
 
 static int add_user(struct cli *c, struct setup *s)
@@ -200,6 +217,8 @@ static int run_steps(struct cli *c, struct setup *s)
     if (status == CLI_DONE)
         status = add_domain(c, s);
     if (status == CLI_DONE)
+        status = make_signing_keys(c, s);
+    if (status == CLI_DONE)
         status = make_certificate(c, s);
     if (status == CLI_DONE)
         status = add_user(c, s);
@@ -219,8 +238,10 @@ static void print_dns(const struct setup *s)
            "  %.*s.  TXT   \"v=spf1 mx -all\"\n\n",
         SLICE_FMT(host), SLICE_FMT(domain), SLICE_FMT(host), SLICE_FMT(domain));
     printf("The first says where the machine is, the second that letters for %.*s go there, the third\n"
-           "that nobody else sends for it. Ask your provider to point the address back to %.*s too.\n\n",
-        SLICE_FMT(domain), SLICE_FMT(host));
+           "that nobody else sends for it. Ask your provider to point the address back to %.*s too.\n"
+           "These two let others check who signed a letter (`letterlock domain dkim show` repeats them):\n\n"
+           "%.*s\n",
+        SLICE_FMT(domain), SLICE_FMT(host), SLICE_FMT(s->signing));
 }
 
 static void print_people(const struct cli *c, const struct setup *s)
@@ -277,6 +298,7 @@ static int run(struct cli *c)
     ENSURE(s.password && s.unused);
     buf_init(&s.host, ANSWER_MAX);
     buf_init(&s.domain, ANSWER_MAX);
+    buf_init(&s.signing, SIGNING_MAX);
     buf_init(&s.account, ANSWER_MAX);
     buf_init(&s.notes, 1024);
     buf_init(&s.recovery, 4096);
@@ -286,6 +308,7 @@ static int run(struct cli *c)
     secret_free(s.unused, CLI_SECRET_BYTES_MAX);
     buf_clear(&s.host);
     buf_clear(&s.domain);
+    buf_clear(&s.signing);
     buf_clear(&s.account);
     buf_clear(&s.notes);
     buf_wipe(&s.recovery);

@@ -16,6 +16,10 @@ extern const struct command cmd_cert_set, cmd_cert_show;
 extern const struct command cmd_config_export, cmd_config_get, cmd_config_import, cmd_config_list,
     cmd_config_set;
 extern const struct command cmd_dkim_activate, cmd_dkim_rotate, cmd_dkim_show;
+/* New keys that sign the domain's letters. False: the reason is printed. */
+bool dkim_make_keys(struct cli *c, struct slice domain);
+/* dkim.list of a domain. */
+bool dkim_records(struct cli *c, struct slice domain, struct admin_reply *out);
 extern const struct command cmd_domain_add, cmd_domain_list, cmd_domain_remove;
 extern const struct command cmd_export, cmd_help, cmd_send, cmd_import, cmd_serve, cmd_setup, cmd_status, cmd_verify,
     cmd_version;
