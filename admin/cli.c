@@ -132,6 +132,10 @@ static int option_parse(struct cli *c, const char *word, const char *next)
         c->has_password_stdin = true;
     } else if (!global_option(c, name, value, &took_value)) {
         int i = c->command ? option_find(c->command, name) : -1;
+        if (slice_equal(name, SLICE("data"))) {
+            cli_misused(c, "--data needs a value: DIR");
+            return 0;
+        }
         if (i < 0) {
             cli_misused(c, "there is no option --%.*s%s%s", SLICE_FMT(name),
                 c->command ? " of " : "", c->command ? c->command->name : "");

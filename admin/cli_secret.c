@@ -12,7 +12,8 @@ bool secret_is_terminal(void)
 }
 
 /* Byte by byte, so that nothing of the next line is taken and no buffer of stdio keeps a copy. Without
- * the line end. ERR_NOT_FOUND: end of input before any byte; ERR_TOO_BIG. */
+ * the line end. ERR_NOT_FOUND: end of input before any byte; ERR_TOO_BIG; ERR_SYNTAX: a NUL, behind which
+ * nothing would be looked at. */
 static enum err read_line(char *out, size_t size)
 {
     size_t n = 0;
@@ -31,6 +32,8 @@ static enum err read_line(char *out, size_t size)
             break;
         if (n + 1 >= size)
             return ERR_TOO_BIG;
+        if (c == '\0')
+            return ERR_SYNTAX;
         out[n++] = c;
     }
     if (n > 0 && out[n - 1] == '\r')
@@ -69,6 +72,8 @@ static int complain(const struct cli *c, const struct cli_secret *s, enum err e)
 {
     if (e == ERR_TOO_BIG)
         return cli_fail(c, "%s: longer than %d bytes", s->prompt, CLI_SECRET_BYTES_MAX - 1);
+    if (e == ERR_SYNTAX)
+        return cli_fail(c, "%s: a NUL byte cannot be part of it", s->prompt);
     return cli_fail(c, "%s: nothing was given", s->prompt);
 }
 

@@ -18,6 +18,7 @@
 #define LETTERS_PAGE_BYTES 65536
 #define STORE_SLICE_ROWS 2000
 #define STORE_ALIAS_DEPTH_MAX 10
+#define STORE_ALIAS_STEPS_MAX 1000       /* addresses looked at for one: many aliases to many aliases */
 #define STORE_TARGETS_MAX 100            /* accounts that one address may lead to */
 #define STORE_STAGES_PER_PEER_MAX 4096
 #define STORE_WORKS_MAX 10000            /* requests waiting for their next slice */
@@ -240,6 +241,9 @@ enum err store_account_use(struct store *s, uint64_t account, int64_t bytes, int
 enum err store_letter_unref(struct store *s, int64_t letter) MUST_CHECK;
 /* Whether the canonical address leads to this account: ERR_OK or ERR_DENIED. */
 enum err store_owns(struct store *s, uint64_t account, struct slice address) MUST_CHECK;
+/* Whether it leads to any account, may that one be full. ERR_DENIED: not in a domain of ours;
+ * ERR_NOT_FOUND: to none; ERR_LIMIT: in a circle, or to more than STORE_TARGETS_MAX. */
+enum err store_leads_somewhere(struct store *s, struct slice address) MUST_CHECK;
 /* A UIDVALIDITY larger than every one before. */
 enum err store_new_uidvalidity(struct store *s, uint32_t *out) MUST_CHECK;
 

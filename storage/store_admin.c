@@ -198,6 +198,32 @@ static enum err each_target(struct store_admin *a, struct slice address, size_t 
     return ERR_OK;
 }
 
+/* An alias that leads nowhere would take letters and lose them, or refuse them without a word to who made
+ * it. Asked when the rows are there: a circle shows itself only then. */
+static enum err check_targets(struct store_admin *a)
+{
+    for (size_t i = 0; i < a->request->count; i++) {
+        if (!slice_equal(a->request->pairs[i].key, SLICE("target")))
+            continue;
+        struct buf target;
+        buf_init(&target, ADDRESS_MAX + 8);
+        enum err e = store_admin_address(a, a->request->pairs[i].value, &target);
+        if (!e)
+            e = store_leads_somewhere(a->store, buf_slice(&target));
+        buf_clear(&target);
+        if (e == ERR_DENIED)
+            return store_admin_refuse(a, e,
+                "a target is not in a domain of this server, and letters are not sent on to others");
+        if (e == ERR_NOT_FOUND)
+            return store_admin_refuse(a, e, "a target leads to no account; make that first");
+        if (e == ERR_LIMIT)
+            return store_admin_refuse(a, e, "this would lead in a circle, or to too many accounts");
+        if (e)
+            return e;
+    }
+    return ERR_OK;
+}
+
 static enum err alias_add(struct store_admin *a)
 {
     struct buf address;
@@ -212,6 +238,8 @@ static enum err alias_add(struct store_admin *a)
         e = each_target(a, buf_slice(&address), SQL_ALIAS_INSERT, &n);
     if (!e && n == 0)
         e = store_admin_refuse(a, ERR_SYNTAX, "an alias needs a target");
+    if (!e)
+        e = check_targets(a);
     buf_clear(&address);
     a->store->directory_changed = true;
     return e ? e : store_admin_ok(a);

@@ -9,6 +9,7 @@ struct lookup {
     struct store *store;
     struct store_target *targets;
     size_t count;
+    unsigned steps;        /* addresses looked at */
     bool whatever_quota;   /* asked who it is, not whether there is room */
     bool over_quota;
     bool disabled;
@@ -157,7 +158,7 @@ static enum err resolve(struct lookup *l, struct slice address, unsigned depth)
 {
     struct buf target;
     struct slice domain = domain_of(address);
-    if (depth > STORE_ALIAS_DEPTH_MAX)
+    if (depth > STORE_ALIAS_DEPTH_MAX || ++l->steps > STORE_ALIAS_STEPS_MAX)
         return ERR_LIMIT;
     buf_init(&target, 2 * ADDRESS_MAX);
     enum err e = get_target_domain(l->store, domain, &target);
@@ -209,6 +210,17 @@ enum err store_owns(struct store *s, uint64_t account, struct slice address)
     if (e == ERR_NOT_FOUND)
         e = ERR_DENIED;
     return e ? e : found ? ERR_OK : ERR_DENIED;
+}
+
+enum err store_leads_somewhere(struct store *s, struct slice address)
+{
+    struct lookup l = {.store = s, .whatever_quota = true,
+        .targets = mem_new(STORE_TARGETS_MAX * sizeof(struct store_target))};
+    enum err e = resolve(&l, address, 0);
+    free(l.targets);
+    if (!e)
+        e = l.err;
+    return e ? e : l.count ? ERR_OK : ERR_NOT_FOUND;
 }
 
 enum err store_do_may_send_as(struct store *s, struct store_work *w)

@@ -184,3 +184,18 @@ def test_status_fails_when_no_server_runs(appliance):
     assert answer['running'] == (appliance.process is not None)
     assert result.returncode == (0 if answer['running'] else 1)
     assert answer['store']['accounts'] == 1
+
+
+@pytest.mark.parametrize('target, reason', [
+    ('friend@elsewhere.example', 'not sent on'), ('nobody@example.test', 'leads to no account'),
+    ('round@example.test', 'circle')])
+def test_an_alias_that_would_lose_letters_is_refused(appliance, target, reason):
+    result = appliance.run('alias', 'add', 'round@example.test', target, check=False)
+    assert result.returncode == 1 and reason in result.stderr
+    assert 'round@' not in appliance.run('alias', 'list').stdout
+
+
+def test_a_password_with_a_nul_is_refused_and_not_cut_short(appliance):
+    result = appliance.run('user', 'add', 'nul@example.test', '--password-stdin', stdin='a\0bcdefgh\n', check=False)
+    assert result.returncode == 1 and 'NUL' in result.stderr
+    assert 'nul@' not in appliance.run('user', 'list').stdout

@@ -77,6 +77,10 @@ def test_wrong_use_exits_2(binary, args, tmp_path):
     assert not (tmp_path / 'none').exists()
 
 
+def test_data_without_a_folder_says_what_is_missing(binary):
+    assert '--data needs a value' in call('status', '--data').stderr
+
+
 def test_without_a_terminal_nothing_is_asked(idle):
     for args in (['user', 'add', 'new@example.test'], ['user', 'remove', idle.user], ['setup']):
         result = idle.run(*args, check=False)

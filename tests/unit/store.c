@@ -353,12 +353,39 @@ static void addresses_lead_to_accounts(void **state)
     assert_int_equal(w.target.account, OTHER);
 }
 
-static void an_alias_loop_ends(void **state)
+static enum err alias(const char *address, const char *target)
+{
+    return admin_one("alias.add", "address", address, "target", target);
+}
+
+static void an_alias_leads_to_accounts_of_ours(void **state)
 {
     (void)state;
-    assert_int_equal(admin_one("alias.add", "address", "a@example.org", "target", "b@example.org"), ERR_OK);
-    assert_int_equal(admin_one("alias.add", "address", "b@example.org", "target", "a@example.org"), ERR_OK);
-    lookup("a@example.org", ERR_LIMIT);
+    assert_int_equal(alias("x@example.org", "ann@elsewhere.org"), ERR_DENIED);
+    assert_int_equal(alias("a@example.org", "ann@example.org"), ERR_OK);
+    assert_int_equal(alias("b@example.org", "a@example.org"), ERR_OK);
+    assert_int_equal(alias("a@example.org", "b@example.org"), ERR_LIMIT);
+    assert_int_equal(alias("c@example.org", "c@example.org"), ERR_LIMIT);
+    lookup("x@example.org", ERR_NOT_FOUND);
+    lookup("c@example.org", ERR_NOT_FOUND);
+    lookup("b@example.org", ERR_OK);
+    assert_int_equal(w.reply.target_count, 1);
+    assert_int_equal(alias("c@example.org", "nobody@example.org"), ERR_NOT_FOUND);
+}
+
+/* Each alias of a level leads to all of the one before: 4 to the power of the level. */
+static void aliases_to_aliases_are_counted(void **state)
+{
+    char address[32], target[32];
+    enum err e = alias("l0-0@example.org", "ann@example.org");
+    (void)state;
+    for (int level = 1; e == ERR_OK && level < 9; level++)
+        for (int i = 0; e == ERR_OK && i < 16; i++) {
+            snprintf(address, sizeof address, "l%d-%d@example.org", level, i / 4);
+            snprintf(target, sizeof target, "l%d-%d@example.org", level - 1, level == 1 ? 0 : i % 4);
+            e = alias(address, target);
+        }
+    assert_int_equal(e, ERR_LIMIT);
 }
 
 static void a_letter_is_committed_once_for_all(void **state)
@@ -627,7 +654,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(addresses_lead_to_accounts),
-        T(an_alias_loop_ends),
+        T(an_alias_leads_to_accounts_of_ours),
+        T(aliases_to_aliases_are_counted),
         T(a_letter_is_committed_once_for_all),
         T(large_letters_are_staged),
         T(half_a_letter_leaves_no_trace),
