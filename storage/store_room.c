@@ -68,12 +68,20 @@ void store_room_lost(struct store *s)
         log_event(LOG_WARNING, "reserve-not-freed", LF("meaning", "deleting may fail too"));
 }
 
+/* What the reserve lacks of its size, as after a start on a full disk, is not for mail either. */
+static bool is_full(struct store *s, uint64_t on_disk, uint64_t held)
+{
+    uint64_t lacking = held < ROOM_RESERVE_BYTES ? ROOM_RESERVE_BYTES - held : 0;
+    uint64_t needed = ROOM_LOW_BYTES + lacking;
+    return on_disk < needed && on_disk + free_bytes(s) < needed;
+}
+
 void store_room_check(struct store *s)
 {
     uint64_t on_disk = disk_bytes(s);
     uint64_t held = reserve_bytes(s);
     if (!s->room_needed) {
-        if (on_disk < ROOM_LOW_BYTES && free_bytes(s) < ROOM_LOW_BYTES)
+        if (is_full(s, on_disk, held))
             store_room_lost(s);
         else if (held < ROOM_RESERVE_BYTES && on_disk > ROOM_RESERVE_BYTES + ROOM_ENOUGH_BYTES)
             take_reserve(s);

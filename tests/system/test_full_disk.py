@@ -143,3 +143,31 @@ def test_deleting_makes_room_on_a_full_disk(small_disk):
         wait_until(is_taken, 30, 'mail is taken again')
         with Imap(appliance, mailbox='INBOX') as imap:
             assert len(imap.fetch('1:*', '(UID)')) == 16
+
+
+def test_a_restart_on_a_full_disk_does_not_spend_the_reserve_on_mail(small_disk):
+    with Appliance(small_disk) as appliance:
+        log_elsewhere = tempfile.NamedTemporaryFile(suffix='.log')
+        appliance.log_path = type(appliance.log_path)(log_elsewhere.name)
+        appliance.setup()
+        appliance.start()
+        for number in range(20):
+            appliance.deliver(letter(number))
+        appliance.tls_context()
+        filler = fill_disk(small_disk)
+        wait_until(lambda: 'event=disk-full' in appliance.log_text(), 20, 'the store sees that the disk is full')
+        appliance.kill_all()
+        appliance.start()
+        client = appliance.line_client('smtp')
+        client.greet()
+        client.command('EHLO client.example')
+        for number in range(100, 105):
+            assert send(client, appliance.user, letter(number))[0] == 452
+        client.close()
+        with Imap(appliance, mailbox='INBOX') as imap:
+            imap.ok('UID STORE 1:10 +FLAGS.SILENT (\\Deleted)')
+            imap.ok('EXPUNGE')
+            assert len(imap.fetch('1:*', '(UID)')) == 10
+        os.unlink(filler)
+        wait_until(lambda: os.stat(appliance.data / 'reserve').st_size == 4 << 20, 20, 'the reserve is taken again')
+        appliance.deliver(letter(1000))
