@@ -125,6 +125,8 @@ enum smtp_reply_name smtp_reply_of_error(enum err e)
         return REPLY_NO_SUCH_MAILBOX;
     case ERR_DISABLED:
         return REPLY_MAILBOX_DISABLED;
+    case ERR_DAMAGED: /* ours to repair: the sender keeps the letter meanwhile */
+        return REPLY_TRY_LATER;
     default:
         return err_is_temporary(e) ? REPLY_TRY_LATER : REPLY_REFUSED;
     }

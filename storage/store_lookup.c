@@ -72,6 +72,8 @@ static void add_account(struct lookup *l, int64_t account, int64_t vault, struct
         return;
     }
     enum err e = fill_target(l->store, account, vault, address, &l->targets[l->count]);
+    if (e == ERR_NOT_FOUND) /* an account without its vault or INBOX: damage, not "no such address" */
+        e = ERR_DAMAGED;
     if (e)
         l->err = e;
     else

@@ -125,3 +125,22 @@ def test_an_undamaged_store_verifies(stopped):
     assert stopped.run('verify').returncode == 0
     stopped.start()
     assert stopped.run('verify').returncode == 0
+
+
+@pytest.mark.parametrize('lost', [
+    'DELETE FROM vault WHERE id = (SELECT vault FROM account WHERE address = :address)',
+    'DELETE FROM mailbox WHERE account = (SELECT id FROM account WHERE address = :address)'])
+def test_a_letter_for_a_damaged_account_is_kept_by_its_sender(fresh, lost):
+    """450s, for whoever repairs it from a backup loses nothing meanwhile; the other accounts go on."""
+    other, _ = fresh.add_account()
+    fresh.stop()
+    with sqlite3.connect(fresh.data / 'mail.db') as mail:
+        assert mail.execute(lost, {'address': fresh.user}).rowcount > 0
+    mail.close()
+    fresh.start()
+    with fresh.smtp() as client:
+        client.ehlo()
+        assert client.mail('a@elsewhere.example')[0] == 250
+        assert client.rcpt(fresh.user)[0] == 451
+        assert client.rcpt(other)[0] == 250
+        assert client.data(body(1))[0] == 250

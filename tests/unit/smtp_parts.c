@@ -150,6 +150,7 @@ static void every_reply_has_its_codes(void **state)
     assert_int_equal(smtp_reply_get(smtp_reply_of_error(ERR_QUOTA))->code, 452);
     assert_int_equal(smtp_reply_get(smtp_reply_of_error(ERR_STORE_GONE))->code, 451);
     assert_int_equal(smtp_reply_get(smtp_reply_of_error(ERR_BUSY))->code, 451);
+    assert_int_equal(smtp_reply_get(smtp_reply_of_error(ERR_DAMAGED))->code, 451);
     assert_int_equal(smtp_reply_get(smtp_reply_of_error(ERR_TOO_BIG))->code, 554);
 }
 
