@@ -1,5 +1,6 @@
 /* Passwords from a terminal, without echo, or from stdin; never from arguments or the environment. */
 #include <errno.h>
+#include <signal.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -42,20 +43,49 @@ static enum err read_line(char *out, size_t size)
     return ERR_OK;
 }
 
+static struct termios g_shown; /* for the handler: how the terminal was before it was hidden */
+
+/* Ctrl-C at the prompt must not leave a terminal that shows nothing. */
+static void on_deadly_signal(int number)
+{
+    tcsetattr(STDIN_FILENO, TCSANOW, &g_shown);
+    raise(number); /* by its default action: SA_RESETHAND */
+}
+
+static const int deadly_signals[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+#define DEADLY_SIGNALS (sizeof deadly_signals / sizeof *deadly_signals)
+
+static void catch_signals(struct sigaction before[DEADLY_SIGNALS])
+{
+    struct sigaction a = {.sa_handler = on_deadly_signal, .sa_flags = (int)SA_RESETHAND};
+    for (size_t i = 0; i < DEADLY_SIGNALS; i++)
+        sigaction(deadly_signals[i], &a, &before[i]);
+}
+
+static void release_signals(const struct sigaction before[DEADLY_SIGNALS])
+{
+    for (size_t i = 0; i < DEADLY_SIGNALS; i++)
+        sigaction(deadly_signals[i], &before[i], NULL);
+}
+
 static enum err ask_hidden(const char *prompt, char *out, size_t size)
 {
-    struct termios before, hidden;
-    if (tcgetattr(STDIN_FILENO, &before) != 0)
+    struct termios hidden;
+    struct sigaction before[DEADLY_SIGNALS];
+    if (tcgetattr(STDIN_FILENO, &g_shown) != 0)
         return ERR_IO;
-    hidden = before;
+    hidden = g_shown;
     hidden.c_lflag &= ~(tcflag_t)ECHO;
     /* Before the prompt: what is typed in answer to it is neither shown nor thrown away. */
-    if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) != 0)
-        return ERR_IO;
-    fprintf(stderr, "%s: ", prompt);
-    enum err e = read_line(out, size);
-    if (tcsetattr(STDIN_FILENO, TCSADRAIN, &before) != 0)
+    catch_signals(before);
+    enum err e = tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0 ? ERR_OK : ERR_IO;
+    if (e == ERR_OK) {
+        fprintf(stderr, "%s: ", prompt);
+        e = read_line(out, size);
+    }
+    if (tcsetattr(STDIN_FILENO, TCSADRAIN, &g_shown) != 0)
         e = ERR_IO;
+    release_signals(before);
     fprintf(stderr, "\n");
     return e;
 }

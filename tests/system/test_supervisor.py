@@ -12,6 +12,7 @@ import socket
 import ssl
 import subprocess
 import tempfile
+import termios
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -521,6 +522,29 @@ def test_a_password_is_asked_for_twice_and_never_shown(idle):
     status, seen = on_terminal(remove, idle._environment(), [('Type yes', 'yes')])
     assert status == 0
     assert 'typed@example.test' not in idle.run('user', 'list').stdout
+
+
+def test_ctrl_c_at_the_password_leaves_a_terminal_that_shows_what_is_typed(idle):
+    master, terminal = pty.openpty()
+
+    def take_terminal():
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    def is_shown():
+        return bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
+    process = subprocess.Popen([str(BINARY), 'user', 'add', 'typed@example.test'], env=idle._environment(),
+                               stdin=terminal, stdout=terminal, stderr=terminal, preexec_fn=take_terminal)
+    try:
+        wait_until(lambda: not is_shown(), what='the prompt')
+        os.write(master, b'half a pass\x03')
+        assert process.wait(20) == -signal.SIGINT
+        assert is_shown()
+    finally:
+        process.kill()
+        process.wait()
+        os.close(master)
+        os.close(terminal)
 
 
 def test_setup_leads_through_on_a_terminal(binary):
