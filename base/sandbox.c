@@ -72,20 +72,23 @@ static int add_rules(scmp_filter_ctx filter, uint32_t action, const int *calls, 
     return 0;
 }
 
+static int allow_with(scmp_filter_ctx filter, int call, uint64_t first_argument)
+{
+    const struct scmp_arg_cmp equal = {.arg = 0, .op = SCMP_CMP_EQ, .datum_a = first_argument, .datum_b = 0};
+    return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &equal);
+}
+
 /* Calls that are harmless with one first argument only. A socket of the internet, for one of AF_UNIX would
  * reach the control socket; signals and limits for itself, not for the other roles. */
 static int add_narrow_rules(scmp_filter_ctx filter, unsigned rights)
 {
-    int rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A0_64(SCMP_CMP_EQ, 0));
+    int rc = allow_with(filter, SCMP_SYS(prlimit64), 0);
     if (rc == 0)
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-            SCMP_A0_64(SCMP_CMP_EQ, (uint64_t)getpid()));
-    if (rc < 0 || !(rights & SANDBOX_NETWORK))
-        return rc;
-    rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0_64(SCMP_CMP_EQ, AF_INET));
-    if (rc == 0)
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-            SCMP_A0_64(SCMP_CMP_EQ, AF_INET6));
+        rc = allow_with(filter, SCMP_SYS(tgkill), (uint64_t)getpid());
+    if (rc == 0 && rights & SANDBOX_NETWORK)
+        rc = allow_with(filter, SCMP_SYS(socket), AF_INET);
+    if (rc == 0 && rights & SANDBOX_NETWORK)
+        rc = allow_with(filter, SCMP_SYS(socket), AF_INET6);
     return rc;
 }
 
