@@ -79,7 +79,8 @@ P
 )
 set -- $PORTS
 SMTP=$1 SUBMISSION=$2 SUBMISSIONS=$3 IMAP=$4 IMAPS=$5 POP3=$6 POP3S=$7
-ll serve --listen smtp=127.0.0.1:"$SMTP" --listen submission=127.0.0.1:"$SUBMISSION" \
+# Not by ll: a function in the background is a shell of its own, and ending that one leaves the server.
+"$LETTERLOCK" --data "$DATA" serve --listen smtp=127.0.0.1:"$SMTP" --listen submission=127.0.0.1:"$SUBMISSION" \
     --listen submissions=127.0.0.1:"$SUBMISSIONS" --listen imap=127.0.0.1:"$IMAP" \
     --listen imaps=127.0.0.1:"$IMAPS" --listen pop3=127.0.0.1:"$POP3" --listen pop3s=127.0.0.1:"$POP3S" \
     >"$WORK/out.txt" 2>"$WORK/log.txt" &
@@ -148,8 +149,8 @@ password $PASSWORD, then "Configure manually":
     incoming   IMAP   localhost   port $IMAPS         SSL/TLS   normal password   $ADDRESS
     outgoing   SMTP   localhost   port $SUBMISSIONS         SSL/TLS   normal password   $ADDRESS
 
-It will warn once that the certificate is self-signed: that is expected here. Letters go only to
-$ADDRESS itself: this version does not send to other servers yet.
+It will warn once that the certificate is self-signed: that is expected here. Write to $ADDRESS
+itself. Letters to others would really be sent, and refused: the domain is made up.
 
 Serving now; Ctrl-C ends it and removes everything.
 TXT
