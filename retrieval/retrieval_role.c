@@ -27,6 +27,11 @@
 
 /* ---- sessions ---- */
 
+void retrieval_session_busy(struct retrieval_session *s)
+{
+    s->retrieval->last_turn_ms = clock_mono_us() / 1000;
+}
+
 void retrieval_session_again(struct retrieval_session *s)
 {
     s->wants_turn = true;
@@ -91,7 +96,7 @@ static void on_turn(void *ctx)
         if (s->has_ended || !s->wants_turn)
             continue;
         s->wants_turn = false;
-        r->last_turn_ms = clock_mono_us() / 1000;
+        retrieval_session_busy(s);
         s->ops->on_turn(s);
     }
     for (struct retrieval_session *s = r->sessions, *next; s; s = next) {

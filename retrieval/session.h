@@ -72,6 +72,8 @@ struct retrieval {
     struct imap_shared *imap;    /* what IMAP sessions share; owned by retrieval/imap */
 };
 
+/* A command went on: work of the background stands back. */
+void retrieval_session_busy(struct retrieval_session *s);
 /* ops->on_turn follows, from the loop, after what else is ready. Asking twice is asking once. */
 void retrieval_session_again(struct retrieval_session *s);
 /* The session is over; ops->free follows from the loop, and no other call. */

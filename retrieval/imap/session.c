@@ -213,7 +213,9 @@ void imap_advance(struct imap_session *s)
 
 static void on_data(void *ctx)
 {
-    imap_advance(ctx);
+    struct imap_session *s = ctx;
+    retrieval_session_busy(&s->base);
+    imap_advance(s);
 }
 
 static void on_timeout(void *ctx)

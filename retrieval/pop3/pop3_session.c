@@ -226,13 +226,16 @@ static void go_on(struct pop3_session *s)
 static void on_data(void *ctx)
 {
     struct pop3_session *s = ctx;
+    retrieval_session_busy(&s->base);
     if (s->state == POP3_READY)
         read_commands(s);
 }
 
 static void on_writable(void *ctx)
 {
-    go_on(ctx);
+    struct pop3_session *s = ctx;
+    retrieval_session_busy(&s->base);
+    go_on(s);
 }
 
 static void on_timeout(void *ctx)
