@@ -45,10 +45,13 @@ static enum err fill_target(struct store *s, int64_t account, int64_t vault, str
     struct stmt *q = db_use(s->mail, SQL_VAULT_GET);
     stmt_bind_int(q, "id", vault);
     enum err e = stmt_step(q);
+    struct slice key = e ? SLICE_EMPTY : stmt_bytes(q, 2);
+    if (!e && key.n != SEAL_KEY_BYTES)
+        e = ERR_DAMAGED;
     if (!e) {
         out->vault.vault = (uint64_t)vault;
         out->vault.generation = (uint32_t)stmt_int(q, 1);
-        memcpy(out->vault.public_key, stmt_bytes(q, 2).p, SEAL_KEY_BYTES);
+        memcpy(out->vault.public_key, key.p, SEAL_KEY_BYTES);
     }
     stmt_reset(q);
     if (e)
