@@ -23,6 +23,8 @@ const struct setting_info setting_infos[] = {
     {"hostname", SETTING_HOST, "", "The name under which this server greets.", 0, 0, NULL},
     {"imap.append-max", SETTING_SIZE, "50M", "The largest letter that IMAP APPEND takes.", 1024,
         1ULL << 31, NULL},
+    {"imap.progress-every", SETTING_SECONDS, "10",
+        "How often a long SEARCH, SORT or THREAD says how far it is.", 0, 86400, NULL},
     {"imap.search-index", SETTING_BOOL, "yes",
         "Keep a sealed index of words and use it; no: every search opens the letters.", 0, 0, NULL},
     {"log.level", SETTING_CHOICE, "info", "The least important events that are logged.", 0, 0,

@@ -48,6 +48,14 @@ static void clear(struct imap_session *s, void *work)
     uid_set_clear(&w->saved);
 }
 
+/* "* SEARCH": with the first result, so that progress can be told before it. */
+static void put_head(struct imap_session *s, struct search *w)
+{
+    if (!w->run.is_within_line)
+        buf_put_str(&s->out, "* SEARCH");
+    w->run.is_within_line = true;
+}
+
 static enum err found(struct imap_session *s, void *ctx, struct letter_source *l, uint32_t number)
 {
     struct search *w = ctx;
@@ -66,6 +74,7 @@ static enum err found(struct imap_session *s, void *ctx, struct letter_source *l
     if (w->returns & SEARCH_RETURN_SAVE)
         uid_set_add(&w->saved, row->uid, row->uid);
     if (!w->is_extended) {
+        put_head(s, w);
         buf_put_byte(&s->out, ' ');
         buf_put_u64(&s->out, result);
     } else if (w->returns & SEARCH_RETURN_ALL) {
@@ -168,8 +177,6 @@ static enum imap_step begin(struct imap_session *s, struct search *w)
         return IMAP_STEP_DONE;
     }
     w->phase = SEARCH_RUN;
-    if (!w->is_extended)
-        buf_put_str(&s->out, "* SEARCH");
     return IMAP_STEP_AGAIN;
 }
 
@@ -188,6 +195,8 @@ static enum imap_step step(struct imap_session *s, void *work)
         w->phase = SEARCH_TELL;
         return tell(s, w);
     }
+    if (!w->is_extended)
+        put_head(s, w);
     if (!w->is_extended && w->found && w->run.program.has_modseq)
         buf_printf(&s->out, " (MODSEQ %llu)", (unsigned long long)told_modseq(w));
     if (!w->is_extended)

@@ -29,13 +29,20 @@ bool search_return_parse(struct imap_cursor *c, unsigned *out_returns)
     return true;
 }
 
-void search_return_head(struct imap_session *s)
+void search_put_tag(struct imap_session *s)
 {
-    buf_put_str(&s->out, "* ESEARCH (TAG \"");
+    buf_put_byte(&s->out, '"');
     for (size_t i = 0; i < s->tag.n; i++) {
         if (s->tag.p[i] == '\\')
             buf_put_byte(&s->out, '\\');
         buf_put_byte(&s->out, s->tag.p[i]);
     }
-    buf_put_str(&s->out, s->by_uid ? "\") UID" : "\")");
+    buf_put_byte(&s->out, '"');
+}
+
+void search_return_head(struct imap_session *s)
+{
+    buf_put_str(&s->out, "* ESEARCH (TAG ");
+    search_put_tag(s);
+    buf_put_str(&s->out, s->by_uid ? ") UID" : ")");
 }

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "retrieval/imap/keywords.h"
+#include "retrieval/imap/search_return.h"
 #include "retrieval/imap/sync.h"
 
 #define BUSY_MAX 200
@@ -87,6 +88,7 @@ static enum err rows(struct imap_session *s, struct search_run *w, struct mail_c
         if (uid == UINT32_MAX)
             return ERR_NOT_FOUND;
         w->next_uid = uid + 1;
+        w->looked_at += number != 0;
         if (imap_slice_is_over(s) || imap_room(s) == 0)
             return ERR_OK;
     }
@@ -153,6 +155,7 @@ bool search_run_begin(struct imap_session *s, struct search_run *w)
         return false;
     w->now = clock_wall();
     w->next_uid = 1;
+    w->told_ms = clock_mono_ms();
     bool may_help = w->program.want != MAIL_WANT_ROW &&
         settings_bool(s->base.retrieval->settings, "imap.search-index");
     if (may_help)
@@ -162,8 +165,23 @@ bool search_run_begin(struct imap_session *s, struct search_run *w)
     return true;
 }
 
+/* "* OK [INPROGRESS ("a1" 12 500)] words" (RFC 9585 section 4) */
+static void tell_progress(struct imap_session *s, struct search_run *w)
+{
+    uint64_t now = clock_mono_ms();
+    uint32_t all = view_count(&s->selected->view);
+    uint64_t every = settings_number(s->base.retrieval->settings, "imap.progress-every") * 1000;
+    if (w->is_within_line || w->looked_at >= all || now - w->told_ms < every)
+        return;
+    w->told_ms = now;
+    buf_put_str(&s->out, "* OK [INPROGRESS (");
+    search_put_tag(s);
+    buf_printf(&s->out, " %u %u)] Still looking\r\n", w->looked_at, all);
+}
+
 enum imap_step search_run_step(struct imap_session *s, struct search_run *w, enum err *out_end)
 {
+    tell_progress(s, w);
     if (!w->is_scanned) {
         scan(s, w);
         return IMAP_STEP_AGAIN;
