@@ -194,6 +194,9 @@ static bool take_keys(struct retrieval *r, const struct vault_keys *keys)
         return false;
     memcpy(r->keys, keys, sizeof *keys);
     reader_set_keys(r->reader, r->keys);
+    if (!reader_has_true_key(r->reader))
+        log_event(LOG_ERROR, "vault-key-differs", LF_U("vault", keys->vault), LF("meaning",
+            "mail.db was damaged or tampered with: new letters are sealed to a key that is not the owner's"));
     return true;
 }
 

@@ -15,9 +15,12 @@
 #define UID_GAP 1000000            /* more than a mailbox gets between a backup and its restore */
 #define MODSEQ_GAP (1LL << 32)
 
-enum { SNAP_TOUCH };
+enum { SNAP_TOUCH, SNAP_KEYS, SNAP_COUNT };
 
-static const char *const touch_sql[] = {"SELECT count(*) FROM sqlite_schema"};
+static const char *const credentials_sql[SNAP_COUNT] = {
+    [SNAP_TOUCH] = "SELECT count(*) FROM sqlite_schema",
+    [SNAP_KEYS] = "SELECT vault, public_key FROM account",
+};
 
 struct inspection {
     struct db *mail;        /* statements of the store's, for its verify */
@@ -129,7 +132,7 @@ enum err inspection_open(const char *folder, inspect_progress_fn fn, void *ctx, 
     if (e == ERR_OK)
         e = open_one(i, folder, "credentials.db", SCHEMA_CREDENTIALS_VERSION, &i->credentials);
     if (e == ERR_OK)
-        e = db_prepare(i->credentials, touch_sql, 1);
+        e = db_prepare(i->credentials, credentials_sql, SNAP_COUNT);
     if (e == ERR_OK)
         e = snapshot(i);
     if (e) {
@@ -150,6 +153,37 @@ void inspection_close(struct inspection *i)
     free(i);
 }
 
+static bool is_same_key(struct db *mail, int64_t vault, struct slice key)
+{
+    struct stmt *q = db_use(mail, SQL_VAULT_GET);
+    stmt_bind_int(q, "id", vault);
+    enum err e = stmt_step(q);
+    bool is_same = e == ERR_NOT_FOUND || (e == ERR_OK && slice_equal(stmt_bytes(q, 2), key));
+    stmt_reset(q); /* not found: an account that is being made or removed */
+    return is_same;
+}
+
+/* Both databases know each vault's public key: auth's is proved at each login, the store's is what new
+ * letters are sealed to. */
+static enum err check_keys(struct inspection *i, struct buf *text, struct buf *json)
+{
+    struct stmt *q = db_use(i->credentials, SNAP_KEYS);
+    uint64_t differing = 0;
+    enum err e;
+    while ((e = stmt_step(q)) == ERR_OK)
+        differing += !is_same_key(i->mail, stmt_int(q, 0), stmt_bytes(q, 1));
+    stmt_reset(q);
+    if (e != ERR_NOT_FOUND || differing == 0)
+        return e == ERR_NOT_FOUND ? ERR_OK : e;
+    buf_reset(text);
+    buf_put_u64(text, differing);
+    buf_put_str(text, " accounts whose key is not the same in mail.db and credentials.db: new letters may be"
+        " sealed to a stranger\n");
+    buf_reset(json);
+    buf_printf(json, "{\"ok\":false,\"accounts_with_two_keys\":%llu}", (unsigned long long)differing);
+    return ERR_DAMAGED;
+}
+
 enum err inspection_verify(struct inspection *i, struct buf *text, struct buf *json)
 {
     struct store *s = mem_new(sizeof *s); /* verify looks at its two databases alone */
@@ -165,6 +199,8 @@ enum err inspection_verify(struct inspection *i, struct buf *text, struct buf *j
         buf_reset(json);
         buf_put_str(json, "{\"ok\":false,\"error\":\"credentials.db is damaged\"}");
     }
+    if (!e && !f)
+        e = check_keys(i, text, json);
     buf_clear(&found);
     free(s);
     return f ? f : e;

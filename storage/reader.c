@@ -100,6 +100,18 @@ void reader_set_keys(struct reader *r, const struct vault_keys *keys)
     reader_forget_epochs(r);
 }
 
+bool reader_has_true_key(struct reader *r)
+{
+    struct stmt *s = db_use(r->mail, READ_VAULT_PUBLIC);
+    stmt_bind_int(s, "vault", (int64_t)r->keys->vault);
+    enum err e = reader_first_step(s);
+    bool is_true = e != ERR_OK && e != ERR_NOT_FOUND; /* what cannot be read now is not called wrong */
+    if (e == ERR_OK)
+        is_true = slice_equal(stmt_bytes(s, 0), slice_of(r->keys->public_key, SEAL_KEY_BYTES));
+    stmt_reset(s);
+    return is_true;
+}
+
 void reader_note_damage(struct reader *r, const char *what, uint64_t id)
 {
     if (r->damaged.count >= DAMAGE_NOTED_MAX || idmap_find(&r->damaged, id))

@@ -19,6 +19,9 @@ enum err reader_open(const char *folder, struct reader **out) MUST_CHECK;
 void reader_close(struct reader *r);
 /* Borrowed; NULL forgets them. */
 void reader_set_keys(struct reader *r, const struct vault_keys *keys);
+/* Whether mail.db gives out this vault's own key to seal new letters to. False: it was damaged, or somebody
+ * put another in its place, and has read what came since. */
+bool reader_has_true_key(struct reader *r);
 
 #define MAILBOX_NAME_MAX 255    /* bytes of one component */
 #define MAILBOX_DEPTH_MAX 20

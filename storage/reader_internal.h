@@ -16,6 +16,7 @@ enum reader_mail_sql {
     READ_VANISHED_FLOOR,
     READ_KEYWORDS,
     READ_QUOTA,
+    READ_VAULT_PUBLIC,
     READ_ROWS,
     READ_LETTERS,
     READ_CHANGED,

@@ -19,6 +19,7 @@ const char *const reader_mail_sql[READ_MAIL_SQL_COUNT] = {
         "SELECT k.bit, k.name FROM account a CROSS JOIN keyword k ON k.vault = a.vault"
         " WHERE a.id = :account",
     [READ_QUOTA] = "SELECT used_bytes, used_count, quota_bytes FROM account WHERE id = :account",
+    [READ_VAULT_PUBLIC] = "SELECT public_key FROM vault WHERE id = :vault",
     [READ_ROWS] =
         "SELECT uid, letter, flags, modseq, internal_date, saved, size FROM mail"
         " WHERE mailbox = :mailbox AND uid BETWEEN :first AND :last ORDER BY uid",

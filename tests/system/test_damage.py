@@ -146,3 +146,19 @@ def test_a_letter_for_a_damaged_account_is_kept_by_its_sender(fresh, lost):
         assert client.rcpt(fresh.user)[0] == 451
         assert client.rcpt(other)[0] == 250
         assert client.data(body(1))[0] == 250
+
+
+def test_a_key_put_in_place_of_an_owners_is_noticed(fresh):
+    """Who can write the disk could have new letters sealed to himself: `verify` and the next login say so."""
+    assert 'vault-key-differs' not in fresh.log_text()
+    Imap(fresh).close()
+    assert 'vault-key-differs' not in fresh.log_text()
+    fresh.stop()
+    with sqlite3.connect(fresh.data / 'mail.db') as mail:
+        assert mail.execute('UPDATE vault SET public_key = randomblob(32)').rowcount == 1
+    mail.close()
+    result = fresh.run('verify', check=False)
+    assert result.returncode == 1 and 'whose key is not the same' in result.stdout + result.stderr
+    fresh.start()
+    Imap(fresh).close()
+    assert 'vault-key-differs' in fresh.log_text()
