@@ -110,8 +110,7 @@ static void log_letter(const struct smtp_session *s, const char *event, const ch
 enum smtp_step smtp_data_refuse(struct smtp_session *s, enum smtp_reply_name why)
 {
     log_letter(s, "refused", smtp_reply_get(why)->text);
-    smtp_session_end_transaction(s);
-    smtp_session_reply(s, why);
+    smtp_session_outcome(s, why, SLICE_EMPTY);
     return STEP_DONE;
 }
 
@@ -123,8 +122,7 @@ static void answer_delivery(struct smtp_session *s, uint64_t id, enum err e)
         buf_init(&text, ID_TEXT_BYTES);
         put_id(&text, id);
         log_letter(s, "accepted", "");
-        smtp_session_end_transaction(s);
-        smtp_session_reply_with(s, REPLY_STORED, buf_slice(&text));
+        smtp_session_outcome(s, REPLY_STORED, buf_slice(&text));
         buf_clear(&text);
     } else {
         step = smtp_data_refuse(s, smtp_reply_of_error(e));
@@ -160,6 +158,7 @@ static void put_trace(const struct smtp_session *s, struct buf *out)
         .tls = slice_str(stream_tls_description(s->stream)),
         .recipient = t->recipient_count == 1 ? buf_slice(&t->recipient) : SLICE_EMPTY,
         .is_extended = s->is_extended,
+        .is_lmtp = s->is_lmtp,
         .is_submission = s->login_session != 0,
         .hides_client = s->login_session != 0 && !s->server->config.shows_client,
         .is_utf8 = t->is_utf8,

@@ -1,4 +1,4 @@
-/* EHLO, HELO (RFC 5321 section 4.1.1.1) and STARTTLS (RFC 3207). */
+/* EHLO, HELO (RFC 5321 section 4.1.1.1), LHLO (RFC 2033) and STARTTLS (RFC 3207). */
 #include "base/log.h"
 #include "smtp/limits.h"
 #include "smtp/session.h"
@@ -12,6 +12,7 @@ static bool take_name(struct smtp_session *s, struct slice argument, bool is_ext
     buf_reset(&s->hello);
     buf_put(&s->hello, argument);
     s->is_extended = is_extended;
+    s->is_lmtp = false;
     smtp_session_set_state(s, SMTP_STATE_READY);
     smtp_session_end_transaction(s); /* RFC 5321 section 4.1.4: as RSET */
     return true;
@@ -26,13 +27,11 @@ static void put_mechanisms(const struct smtp_session *s, struct buf *out)
 
 static bool may_start_tls(const struct smtp_session *s)
 {
-    return s->server->tls != NULL && !stream_is_secure(s->stream);
+    return s->server->tls != NULL && s->service != SMTP_LOCAL && !stream_is_secure(s->stream);
 }
 
-enum smtp_step smtp_cmd_ehlo(struct smtp_session *s, struct slice argument)
+static void put_extensions(struct smtp_session *s)
 {
-    if (!take_name(s, argument, true))
-        return STEP_DONE;
     struct buf *out = &s->server->line;
     buf_reset(out);
     buf_put_str(out, "250-");
@@ -48,6 +47,23 @@ enum smtp_step smtp_cmd_ehlo(struct smtp_session *s, struct slice argument)
         put_mechanisms(s, out);
     buf_put_str(out, "250 SMTPUTF8\r\n");
     smtp_session_write(s, buf_slice(out));
+}
+
+enum smtp_step smtp_cmd_ehlo(struct smtp_session *s, struct slice argument)
+{
+    if (take_name(s, argument, true))
+        put_extensions(s);
+    return STEP_DONE;
+}
+
+enum smtp_step smtp_cmd_lhlo(struct smtp_session *s, struct slice argument)
+{
+    if (s->service != SMTP_LOCAL) {
+        smtp_session_reply(s, REPLY_UNKNOWN_COMMAND);
+    } else if (take_name(s, argument, true)) {
+        s->is_lmtp = true;
+        put_extensions(s);
+    }
     return STEP_DONE;
 }
 
@@ -71,7 +87,7 @@ enum smtp_step smtp_cmd_starttls(struct smtp_session *s, struct slice argument)
         smtp_session_reply(s, REPLY_TLS_ALREADY);
         return STEP_DONE;
     }
-    if (s->server->tls == NULL) {
+    if (s->server->tls == NULL || s->service == SMTP_LOCAL) {
         smtp_session_reply(s, REPLY_TLS_UNAVAILABLE);
         return STEP_DONE;
     }
@@ -88,7 +104,7 @@ void smtp_session_forget_clear(struct smtp_session *s)
         log_event(LOG_WARNING, "starttls-injection", LF_X("session", s->id),
             LF("peer", stream_peer(s->stream)));
     buf_reset(&s->hello);
-    s->is_extended = false;
+    s->is_extended = s->is_lmtp = false;
     smtp_transaction_reset(&s->transaction);
     if (s->login_session != 0)
         auth_logout(s->server->auth, s->login_session);

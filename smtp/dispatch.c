@@ -71,6 +71,7 @@ static const struct command commands[] = {
     {"BDAT", CMD_CHUNK | CMD_TLS_FIRST | CMD_HELLO_FIRST | CMD_LOGIN_FIRST | CMD_RCPT_FIRST, NULL, 0},
     {"EHLO", CMD_ARGUMENT, smtp_cmd_ehlo, 0},
     {"HELO", CMD_ARGUMENT, smtp_cmd_helo, 0},
+    {"LHLO", 0, smtp_cmd_lhlo, 0},
     {"QUIT", CMD_NO_ARGUMENT, cmd_quit, 0},
     {"RSET", CMD_NO_ARGUMENT, cmd_rset, 0},
     {"NOOP", 0, NULL, REPLY_OK},

@@ -17,6 +17,7 @@ enum smtp_service {
     SMTP_RECEIVING,    /* 25: from everybody, for our own addresses */
     SMTP_SUBMISSION,   /* 587, 2525: from our own, after STARTTLS and AUTH */
     SMTP_SUBMISSIONS,  /* 465: the same in TLS from the first byte (RFC 8314) */
+    SMTP_LOCAL,        /* a socket of this machine: as 25, and LMTP for who says LHLO */
 };
 
 /* A copy of the settings, so that no session looks a name up. */

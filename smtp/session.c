@@ -26,7 +26,7 @@ void smtp_session_set_state(struct smtp_session *s, enum smtp_state state)
 
 bool smtp_session_is_submission(const struct smtp_session *s)
 {
-    return s->service != SMTP_RECEIVING;
+    return s->service == SMTP_SUBMISSION || s->service == SMTP_SUBMISSIONS;
 }
 
 bool smtp_session_is_private(const struct smtp_session *s)
@@ -69,6 +69,19 @@ void smtp_session_reply_with(struct smtp_session *s, enum smtp_reply_name name, 
 void smtp_session_reply(struct smtp_session *s, enum smtp_reply_name name)
 {
     smtp_session_reply_with(s, name, SLICE_EMPTY);
+}
+
+void smtp_session_outcome(struct smtp_session *s, enum smtp_reply_name name, struct slice detail)
+{
+    uint32_t more = s->is_lmtp && s->transaction.recipient_count > 1 ? s->transaction.recipient_count - 1 : 0;
+    smtp_session_end_transaction(s);
+    smtp_session_reply_with(s, name, detail); /* counts as one error at most */
+    for (; more > 0; more--) {
+        struct buf *line = &s->server->line;
+        buf_reset(line);
+        smtp_reply_put(line, name, detail);
+        smtp_session_write(s, buf_slice(line));
+    }
 }
 
 void smtp_session_write(struct smtp_session *s, struct slice line)
@@ -353,7 +366,7 @@ static struct smtp_session *session_new(struct smtp_server *server, enum smtp_se
     s->stream = stream_new(server->loop, fd, &events, s);
     stream_set_input_max(s->stream, SMTP_INPUT_COMMAND);
     s->network = smtp_network_of(stream_peer(s->stream));
-    s->is_unlimited =
+    s->is_unlimited = service == SMTP_LOCAL ||
         settings_has_network(server->role->settings, "smtp.unlimited-networks", stream_peer(s->stream));
     s->may_login_in_clear =
         settings_has_network(server->role->settings, "login.cleartext", stream_peer(s->stream));

@@ -56,7 +56,7 @@ struct smtp_session {
     enum smtp_service service;
     uint64_t network;
     bool may_login_in_clear;      /* setting login.cleartext */
-    bool is_unlimited;            /* setting smtp.unlimited-networks */
+    bool is_unlimited;            /* setting smtp.unlimited-networks; the local socket */
     unsigned errors;
     unsigned idle_commands;       /* since a recipient was accepted */
     unsigned login_failures;
@@ -66,7 +66,8 @@ struct smtp_session {
     uint64_t request;
 
     /* forgotten when TLS begins */
-    bool is_extended;             /* EHLO, not HELO */
+    bool is_extended;             /* EHLO or LHLO, not HELO */
+    bool is_lmtp;                 /* LHLO: after its text each recipient gets a reply (RFC 2033) */
     struct buf hello;             /* owned */
 
     /* from login to the end */
@@ -96,6 +97,9 @@ void smtp_session_set_state(struct smtp_session *s, enum smtp_state state);
 /* Says it; a 5xx counts as an error. */
 void smtp_session_reply(struct smtp_session *s, enum smtp_reply_name name);
 void smtp_session_reply_with(struct smtp_session *s, enum smtp_reply_name name, struct slice detail);
+/* The outcome of a letter: in LMTP once for each recipient that was accepted (RFC 2033 section 4.2). Ends the
+ * transaction. */
+void smtp_session_outcome(struct smtp_session *s, enum smtp_reply_name name, struct slice detail);
 /* A line as it is; EHLO's and the 334s. */
 void smtp_session_write(struct smtp_session *s, struct slice line);
 void smtp_session_wait(struct smtp_session *s, enum smtp_wait wait, uint64_t request);
@@ -115,6 +119,8 @@ enum smtp_step smtp_dispatch(struct smtp_session *s, struct slice line);
 /* cmd_hello.c */
 enum smtp_step smtp_cmd_ehlo(struct smtp_session *s, struct slice argument);
 enum smtp_step smtp_cmd_helo(struct smtp_session *s, struct slice argument);
+/* LHLO (RFC 2033 section 4.1); only on the local socket. */
+enum smtp_step smtp_cmd_lhlo(struct smtp_session *s, struct slice argument);
 enum smtp_step smtp_cmd_starttls(struct smtp_session *s, struct slice argument);
 /* The handshake is done: all that was learnt in clear is forgotten. */
 void smtp_session_forget_clear(struct smtp_session *s);

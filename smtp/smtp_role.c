@@ -114,7 +114,7 @@ static bool service_of(const char *name, enum smtp_service *out)
         {"submission", SMTP_SUBMISSION},
         {"submission-alt", SMTP_SUBMISSION},
         {"submissions", SMTP_SUBMISSIONS},
-        {"local", SMTP_RECEIVING}, /* programs of this machine: for our own addresses, like everybody */
+        {"local", SMTP_LOCAL},
     };
     for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
         if (!slice_equal(slice_str(name), slice_str(services[i].name)))

@@ -27,7 +27,11 @@ static void put_peer(struct buf *out, struct slice peer)
 
 static void put_protocol(struct buf *out, const struct trace *t)
 {
-    buf_put_str(out, t->is_utf8 ? "UTF8SMTP" : t->is_extended ? "ESMTP" : "SMTP");
+    /* RFC 3848 and RFC 6531 section 4.3 */
+    if (t->is_lmtp)
+        buf_put_str(out, t->is_utf8 ? "UTF8LMTP" : "LMTP");
+    else
+        buf_put_str(out, t->is_utf8 ? "UTF8SMTP" : t->is_extended ? "ESMTP" : "SMTP");
     if (!t->is_extended && !t->is_utf8)
         return;
     if (t->tls.n > 0)

@@ -14,6 +14,7 @@ struct trace {
     struct slice id;
     struct slice tls;           /* description, or empty */
     struct slice recipient;     /* empty when there are several: who got it is not the others' matter */
+    bool is_lmtp;
     bool is_extended;           /* EHLO */
     bool is_submission;         /* logged in */
     bool hides_client;          /* its name and address are not told */
