@@ -11,6 +11,7 @@
 
 /* With a summary and the trace header it must fit one message, or the chunks are staged after all. */
 #define COMMIT_BYTES_MAX (48 * 1024)
+#define HELD_INLINE_MAX 4096       /* sealed chunks of one letter among several that wait for one commit */
 #define RECIPIENTS_IN_MESSAGE 2048 /* bytes of foreign recipients; more go ahead of it */
 #define RECIPIENTS_PIECE (32 * 1024)
 
@@ -48,14 +49,14 @@ struct letter_writer *letter_writer_new(struct store_client *c)
     return w;
 }
 
-static void drop_stage(struct letter_writer *w)
+static void drop_stage(struct store_client *c, uint64_t stage, uint64_t generation)
 {
     struct buf body;
-    if (!w->stage || w->generation != store_client_generation(w->client))
+    if (!stage || generation != store_client_generation(c))
         return;
     buf_init(&body, 16);
-    wire_put_u64(&body, w->stage);
-    if (store_client_bulk(w->client, M_STAGE_DROP, buf_slice(&body)) != ERR_OK)
+    wire_put_u64(&body, stage);
+    if (store_client_bulk(c, M_STAGE_DROP, buf_slice(&body)) != ERR_OK)
         log_event(LOG_DEBUG, "stage-not-dropped", LF("meaning", "the store is gone, and the stage with it"));
     buf_clear(&body);
 }
@@ -67,7 +68,7 @@ void letter_writer_free(struct letter_writer *w)
     if (w->request)
         store_cancel(w->client, w->request);
     else
-        drop_stage(w);
+        drop_stage(w->client, w->stage, w->generation);
     message_parser_free(w->parser);
     secret_free(w->keys, sizeof *w->keys);
     buf_wipe(&w->open);
@@ -418,35 +419,135 @@ void letter_submit(struct letter_writer *w, uint64_t session, struct slice prefi
     deliver(w, &(struct delivery){session, outbound, SLICE_EMPTY}, prefix, targets, n, fn, ctx);
 }
 
-void letter_append(struct letter_writer *w, uint64_t session, const struct vault_keys *keys,
-    uint64_t mailbox, uint64_t flags, int64_t internal_date, store_reply_fn fn, void *ctx)
+/* The body of APPEND from the letter on. */
+static enum err put_append(struct letter_writer *w, const struct vault_keys *keys, uint64_t mailbox,
+    uint64_t flags, int64_t internal_date, struct buf *body)
 {
     struct letter_target target = {.mailbox = mailbox, .vault = keys->vault,
         .generation = keys->generation};
-    struct buf body;
     struct buf summary;
-    w->fn = fn;
-    w->ctx = ctx;
     letter_writer_finish(w);
-    buf_init(&body, CHANNEL_MESSAGE_MAX);
     buf_init(&summary, SUMMARY_BYTES_MAX + 1024);
     enum err e = seal_summary(w, &summary);
     if (!e)
         e = add_prefix(w, SLICE_EMPTY, summary.n);
     if (!e) {
         wrap_for_vault(keys, w->keys, target.wrap);
-        wire_put_u64(&body, session);
-        put_head(w, 0, buf_slice(&summary), &body);
-        wire_put_u64(&body, mailbox);
-        wire_put_u64(&body, flags);
-        wire_put_u64(&body, (uint64_t)internal_date);
-        letter_target_encode(&target, &body);
-        e = buf_error(&body);
+        put_head(w, 0, buf_slice(&summary), body);
+        wire_put_u64(body, mailbox);
+        wire_put_u64(body, flags);
+        wire_put_u64(body, (uint64_t)internal_date);
+        letter_target_encode(&target, body);
+        e = buf_error(body);
     }
+    buf_clear(&summary);
+    return e;
+}
+
+void letter_append(struct letter_writer *w, uint64_t session, const struct vault_keys *keys,
+    uint64_t mailbox, uint64_t flags, int64_t internal_date, store_reply_fn fn, void *ctx)
+{
+    struct buf body;
+    w->fn = fn;
+    w->ctx = ctx;
+    buf_init(&body, CHANNEL_MESSAGE_MAX);
+    wire_put_u64(&body, session);
+    enum err e = put_append(w, keys, mailbox, flags, internal_date, &body);
     if (e)
         refuse(w, e);
     else
         commit(w, M_APPEND, &body);
     buf_clear(&body);
-    buf_clear(&summary);
+}
+
+/* --- groups ---------------------------------------------------------------------------------- */
+
+struct letter_group {
+    struct store_client *client;
+    uint64_t id;
+    uint64_t generation;              /* of the store when it began */
+    uint32_t count;
+    enum err failed;
+    uint64_t request;
+    store_reply_fn fn;
+    void *ctx;
+};
+
+struct letter_group *letter_group_new(struct store_client *c)
+{
+    struct letter_group *g = mem_new(sizeof *g);
+    *g = (struct letter_group){.client = c, .id = store_client_new_stage(c),
+        .generation = store_client_generation(c)};
+    return g;
+}
+
+void letter_group_free(struct letter_group *g)
+{
+    if (!g)
+        return;
+    if (g->request)
+        store_cancel(g->client, g->request);
+    else if (g->id)
+        drop_stage(g->client, g->id, g->generation);
+    free(g);
+}
+
+static enum err send_held(struct letter_group *g, struct letter_writer *w, struct buf *body)
+{
+    if (g->generation != store_client_generation(g->client) ||
+        (w->stage && w->generation != g->generation))
+        return ERR_STORE_GONE;
+    enum err e = store_client_bulk(g->client, M_APPEND_HOLD, buf_slice(body));
+    if (!e)
+        w->stage = 0; /* ends with the group */
+    return e;
+}
+
+void letter_group_hold(struct letter_group *g, struct letter_writer *w, const struct vault_keys *keys,
+    uint64_t mailbox, uint64_t flags, int64_t internal_date)
+{
+    struct buf body;
+    buf_init(&body, CHANNEL_MESSAGE_MAX);
+    wire_put_u64(&body, g->id);
+    letter_writer_finish(w);
+    if (!w->failed && !w->staged_chunks && w->inline_chunks.n > HELD_INLINE_MAX)
+        stage_inline(w); /* the store holds the rest in its memory */
+    enum err e = g->failed ? g->failed : put_append(w, keys, mailbox, flags, internal_date, &body);
+    if (!e)
+        e = send_held(g, w, &body);
+    g->failed = e;
+    g->count++;
+    buf_clear(&body);
+}
+
+static void on_group_committed(void *ctx, const struct store_reply *r)
+{
+    struct letter_group *g = ctx;
+    g->request = 0;
+    if (r->err == ERR_OK)
+        g->id = 0; /* the store has ended it */
+    g->fn(g->ctx, r);
+}
+
+void letter_group_commit(struct letter_group *g, uint64_t session, uint64_t replaced_mailbox,
+    uint32_t replaced_uid, store_reply_fn fn, void *ctx)
+{
+    struct buf body;
+    g->fn = fn;
+    g->ctx = ctx;
+    if (!g->failed && g->generation != store_client_generation(g->client))
+        g->failed = ERR_STORE_GONE;
+    if (g->failed) {
+        g->request = store_client_fail(g->client, g->failed, on_group_committed, g);
+        return;
+    }
+    buf_init(&body, 64);
+    wire_put_u64(&body, session);
+    wire_put_u64(&body, g->id);
+    wire_put_u32(&body, g->count);
+    wire_put_u64(&body, replaced_mailbox);
+    wire_put_u32(&body, replaced_uid);
+    g->request = store_client_request(g->client, M_APPEND_HELD, STORE_REQUEST_CHANGE | STORE_REQUEST_STAGED,
+        buf_slice(&body), on_group_committed, g);
+    buf_clear(&body);
 }

@@ -52,4 +52,17 @@ void letter_report(struct letter_writer *w, struct slice prefix, const struct st
 void letter_append(struct letter_writer *w, uint64_t session, const struct vault_keys *keys,
     uint64_t mailbox, uint64_t flags, int64_t internal_date, store_reply_fn fn, void *ctx);
 
+/* Several letters in one commit, all or none (RFC 3502, RFC 8508): new → hold each → commit → callback → free.
+ * A writer may be freed once it is held. Freed early, the group is forgotten. */
+struct letter_group;
+struct letter_group *letter_group_new(struct store_client *c);
+void letter_group_free(struct letter_group *g);
+/* Finishes the letter and hands it over. What fails is told by the commit. */
+void letter_group_hold(struct letter_group *g, struct letter_writer *w, const struct vault_keys *keys,
+    uint64_t mailbox, uint64_t flags, int64_t internal_date);
+/* replaced_uid, if not 0, is expunged from replaced_mailbox in the same commit: ERR_NOT_FOUND when it is gone.
+ * ranges: one, the UIDs in order; value: the last. ERR_LIMIT: too much for one commit. */
+void letter_group_commit(struct letter_group *g, uint64_t session, uint64_t replaced_mailbox,
+    uint32_t replaced_uid, store_reply_fn fn, void *ctx);
+
 #endif

@@ -66,6 +66,10 @@ enum message_type {
                            n times queue_recipient (of a session alone). results: n times queue_result,
                            that are true once this report is delivered (of relay alone) */
     M_APPEND,           /* req, rid, session u64, letter, mailbox u64, flags u64, date i64, one target */
+    M_APPEND_HOLD,      /* group u64 (a stage of the sender's; M_STAGE_DROP ends it), then as M_APPEND from
+                           letter on: kept until M_APPEND_HELD. No reply */
+    M_APPEND_HELD,      /* req, rid, session u64, group u64, n u32, mailbox u64, uid u32: the group's n letters,
+                           all or none; a UID that is not 0 is expunged with that */
     /* changes of a retrieval session: req, rid, session, … */
     M_FLAGS,            /* mailbox u64, op u8, flags u64, unchanged_since u64, n u32, n ranges */
     M_EXPUNGE,          /* mailbox u64, whatever u8 (or EXPUNGE_WHOLE), n u32, n ranges */

@@ -21,6 +21,7 @@
 #define STORE_ALIAS_STEPS_MAX 1000       /* addresses looked at for one: many aliases to many aliases */
 #define STORE_TARGETS_MAX 100            /* accounts that one address may lead to */
 #define STORE_STAGES_PER_PEER_MAX 4096
+#define STORE_HELD_BYTES_MAX (16u << 20) /* of letters held for one commit, per peer */
 #define STORE_WORKS_MAX 10000            /* requests waiting for their next slice */
 #define STORE_REQUEST_KEEP_S 120         /* four times a client's patience */
 #define STORE_CHECKPOINT_BYTES (8u << 20) /* of WAL: what a restart reads, what is not yet copied back */
@@ -34,6 +35,7 @@ struct store_peer {
     struct store_peer *next;
     struct store_stage *stages;
     size_t stage_count;
+    size_t held_bytes;                   /* of all its groups */
     uint64_t credit_bytes;               /* bulk taken this turn, told after the commit */
     bool is_closed;
 };
@@ -58,6 +60,8 @@ struct store_stage {
     uint64_t bytes;
     struct buf targets;                  /* M_STAGE_TARGETS */
     struct buf recipients;               /* M_STAGE_RECIPIENTS */
+    struct buf held;                     /* M_APPEND_HOLD: the bodies, as wire bytes */
+    uint32_t held_count;
     struct store_stage *next;
 };
 
@@ -180,6 +184,7 @@ enum err store_do_lookup(struct store *s, struct store_work *w) MUST_CHECK;
 enum err store_do_may_send_as(struct store *s, struct store_work *w) MUST_CHECK;
 enum err store_do_deliver(struct store *s, struct store_work *w) MUST_CHECK;
 enum err store_do_append(struct store *s, struct store_work *w) MUST_CHECK;
+enum err store_do_append_held(struct store *s, struct store_work *w) MUST_CHECK;
 enum err store_do_flags(struct store *s, struct store_work *w) MUST_CHECK;
 enum err store_do_expunge(struct store *s, struct store_work *w) MUST_CHECK;
 enum err store_do_copy(struct store *s, struct store_work *w) MUST_CHECK;
@@ -201,10 +206,14 @@ enum err store_do_done(struct store *s, struct store_work *w) MUST_CHECK;
 void store_on_stage(struct store *s, struct store_peer *p, struct slice body);
 void store_on_stage_targets(struct store *s, struct store_peer *p, struct slice body);
 void store_on_stage_recipients(struct store *s, struct store_peer *p, struct slice body);
+void store_on_append_hold(struct store *s, struct store_peer *p, struct slice body);
 void store_on_stage_drop(struct store *s, struct store_peer *p, struct slice body);
 struct store_stage *store_stage_find(struct store_peer *p, uint64_t id);
 /* Takes the stage off its peer. Its chunks stay if the turn's commit makes the letter known. */
 void store_stage_end(struct store *s, struct store_peer *p, struct store_stage *stage);
+/* A group's letters, out of it; and forgetting what was staged of them. */
+struct buf store_stage_take_held(struct store_peer *p, struct store_stage *group);
+void store_held_drop(struct store *s, struct store_peer *p, struct buf *held);
 /* Forgets one ended stage, and its chunks when mail.db does not know the letter; true: there is more. */
 bool store_unstage(struct store *s);
 
@@ -230,6 +239,8 @@ struct store_mailbox {
 /* Empties the mailbox and takes its row away. */
 enum err store_mailbox_drop(struct store *s, const struct store_mailbox *m) MUST_CHECK;
 enum err store_expunge_all(struct store *s, const struct store_mailbox *m, uint64_t *out_count) MUST_CHECK;
+/* That one mail, whatever its flags; ERR_NOT_FOUND: it is gone already. */
+enum err store_expunge_one(struct store *s, const struct store_mailbox *m, uint32_t uid) MUST_CHECK;
 enum err store_mailbox_get(struct store *s, uint64_t account, uint64_t id, struct store_mailbox *out)
     MUST_CHECK;
 /* The open session of that id if it belongs to this very peer, else NULL. */

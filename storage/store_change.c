@@ -248,6 +248,17 @@ enum err store_expunge_all(struct store *s, const struct store_mailbox *m, uint6
     return expunge_piece(s, m->account, &x, out_count);
 }
 
+enum err store_expunge_one(struct store *s, const struct store_mailbox *m, uint32_t uid)
+{
+    const struct expunge x = {.mailbox = m->id, .vault = m->vault, .modseq = m->highest_modseq + 1,
+        .whatever = true, .first = uid, .last = uid};
+    uint64_t count = 0;
+    enum err e = expunge_piece(s, m->account, &x, &count);
+    if (!e && count)
+        store_ring(s, m->account, m->id, x.modseq);
+    return e || count ? e : ERR_NOT_FOUND;
+}
+
 enum err store_do_expunge(struct store *s, struct store_work *w)
 {
     struct store_mailbox m;

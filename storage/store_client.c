@@ -390,7 +390,7 @@ enum err store_client_bulk(struct store_client *c, uint16_t type, struct slice b
 {
     if (!c->channel)
         return ERR_STORE_GONE;
-    if (type == M_STAGE) {
+    if (type == M_STAGE || type == M_APPEND_HOLD) {
         c->bulk_out += body.n;
         if (c->bulk_out >= STORE_BULK_WINDOW)
             c->was_full = true;

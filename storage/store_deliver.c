@@ -175,13 +175,13 @@ static enum err put_target(struct store *s, const struct arrival *a, const struc
     return e ? e : insert_mail(s, a, t, reply);
 }
 
-static enum err begin_arrival(struct store *s, struct store_work *w, struct arrival *a)
+static enum err begin_arrival(struct store *s, struct store_peer *p, struct wire *in, struct arrival *a)
 {
     *a = (struct arrival){.date = clock_wall()};
-    if (!letter_head_decode(&w->body, &a->head))
+    if (!letter_head_decode(in, &a->head))
         return ERR_SYNTAX;
     if (a->head.stage) {
-        a->stage = store_stage_find(w->peer, a->head.stage);
+        a->stage = store_stage_find(p, a->head.stage);
         if (!a->stage)
             return ERR_STORE_GONE;
         if (a->stage->chunks == 0 && !a->stage->has_prefix) {
@@ -270,7 +270,7 @@ enum err store_do_deliver(struct store *s, struct store_work *w)
     /* Strangers relay nothing, whatever smtp thinks; only relay says what became of a recipient. */
     if ((outbound.n && !session_id) || (results.n && w->peer->role != ROLE_RELAY))
         return ERR_DENIED;
-    enum err e = begin_arrival(s, w, &a);
+    enum err e = begin_arrival(s, w->peer, &w->body, &a);
     a.outbound = outbound;
     a.results = results;
     a.account = account;
@@ -281,35 +281,97 @@ enum err store_do_deliver(struct store *s, struct store_work *w)
     return e;
 }
 
-static enum err append(struct store *s, struct store_work *w, struct arrival *a)
+/* in: what follows the letter. */
+static enum err append(struct store *s, uint64_t account, struct arrival *a, struct wire *in,
+    struct store_reply *reply)
 {
     struct letter_target t;
     struct store_mailbox m;
-    uint64_t mailbox = wire_u64(&w->body);
-    a->flags = wire_u64(&w->body) & ~(1ULL << 63);
-    int64_t date = (int64_t)wire_u64(&w->body);
-    if (!letter_target_decode(&w->body, &t) || !wire_done(&w->body) || t.has_epoch)
+    uint64_t mailbox = wire_u64(in);
+    a->flags = wire_u64(in) & ~(1ULL << 63);
+    int64_t date = (int64_t)wire_u64(in);
+    if (!letter_target_decode(in, &t) || !wire_done(in) || t.has_epoch)
         return ERR_SYNTAX;
     if (date != INT64_MIN)
         a->date = date;
-    t.account = w->account;
-    enum err e = store_mailbox_get(s, w->account, mailbox, &m);
+    t.account = account;
+    enum err e = store_mailbox_get(s, account, mailbox, &m);
     if (e)
         return e;
     if (t.mailbox != mailbox || t.vault != m.vault)
         return ERR_DENIED;
     a->wraps = 1;
     e = put_letter(s, a);
-    return e ? e : put_target(s, a, &t, &w->reply);
+    return e ? e : put_target(s, a, &t, reply);
+}
+
+static enum err append_one(struct store *s, struct store_work *w, struct wire *in)
+{
+    struct arrival a;
+    enum err e = begin_arrival(s, w->peer, in, &a);
+    if (!e)
+        e = append(s, w->account, &a, in, &w->reply);
+    if (a.stage)
+        store_stage_end(s, w->peer, a.stage);
+    return e;
 }
 
 enum err store_do_append(struct store *s, struct store_work *w)
 {
-    struct arrival a;
-    enum err e = begin_arrival(s, w, &a);
+    return append_one(s, w, &w->body);
+}
+
+/* Every letter is gone through even when one has failed: its stage ends. They have the UIDs from the reply's
+ * first to its value, for nobody else's letter can come between. */
+static enum err append_group(struct store *s, struct store_work *w, struct slice letters)
+{
+    struct wire held = wire_of(letters);
+    enum err failed = ERR_OK;
+    uint64_t first = 0;
+    while (!wire_at_end(&held)) {
+        struct wire one = wire_of(wire_bytes(&held));
+        enum err e = append_one(s, w, &one);
+        if (e && !failed)
+            failed = e;
+        if (first == 0)
+            first = w->reply.value;
+    }
+    if (failed)
+        return failed;
+    struct uid_range *r = mem_new(sizeof *r);
+    *r = (struct uid_range){(uint32_t)first, (uint32_t)w->reply.value};
+    w->reply.ranges = r;
+    w->reply.range_count = 1;
+    return ERR_OK;
+}
+
+static enum err replaced(struct store *s, struct store_work *w, uint64_t mailbox, uint32_t uid)
+{
+    struct store_mailbox m;
+    enum err e = store_mailbox_get(s, w->account, mailbox, &m);
+    return e ? e : store_expunge_one(s, &m, uid);
+}
+
+enum err store_do_append_held(struct store *s, struct store_work *w)
+{
+    uint64_t id = wire_u64(&w->body);
+    uint32_t n = wire_u32(&w->body);
+    uint64_t mailbox = wire_u64(&w->body);
+    uint32_t uid = wire_u32(&w->body);
+    struct store_stage *group = store_stage_find(w->peer, id);
+    if (!wire_done(&w->body) || n == 0)
+        return ERR_SYNTAX;
+    if (!group)
+        return ERR_STORE_GONE;
+    enum err e = group->failed ? group->why : ERR_OK;
+    if (!e && group->held_count != n)
+        e = ERR_STORE_GONE;
+    struct buf held = store_stage_take_held(w->peer, group);
+    store_stage_end(s, w->peer, group); /* first: a letter of it might name it as its own stage */
     if (!e)
-        e = append(s, w, &a);
-    if (a.stage)
-        store_stage_end(s, w->peer, a.stage);
+        e = append_group(s, w, buf_slice(&held));
+    if (!e && uid)
+        e = replaced(s, w, mailbox, uid);
+    store_held_drop(s, w->peer, &held);
     return e;
 }

@@ -33,6 +33,7 @@ static const struct request_type *request_type(uint16_t type)
         [M_MAY_SEND_AS] = {store_do_may_send_as, REQUEST_SESSION, SCOPE_SMTP},
         [M_DELIVER] = {store_do_deliver, REQUEST_CHANGE | REQUEST_ADDS, 0},
         [M_APPEND] = {store_do_append, REQUEST_CHANGE | REQUEST_SESSION | REQUEST_ADDS, SCOPE_IMAP},
+        [M_APPEND_HELD] = {store_do_append_held, REQUEST_CHANGE | REQUEST_SESSION | REQUEST_ADDS, SCOPE_IMAP},
         [M_FLAGS] = {store_do_flags, REQUEST_CHANGE | REQUEST_SESSION, SCOPE_IMAP | SCOPE_POP3},
         [M_EXPUNGE] = {store_do_expunge, REQUEST_CHANGE | REQUEST_SESSION, SCOPE_IMAP | SCOPE_POP3},
         [M_COPY] = {store_do_copy, REQUEST_CHANGE | REQUEST_SESSION, SCOPE_IMAP | SCOPE_POP3},
@@ -272,6 +273,8 @@ static void on_message(void *ctx, struct channel *c, uint16_t type, struct slice
         store_on_stage_targets(s, p, body);
     else if (type == M_STAGE_RECIPIENTS)
         store_on_stage_recipients(s, p, body);
+    else if (type == M_APPEND_HOLD)
+        store_on_append_hold(s, p, body);
     else if (type == M_RELAY_WANT)
         store_on_relay_want(s, p, body);
     else if (type == M_RELAY_FETCH)

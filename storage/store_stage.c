@@ -31,6 +31,7 @@ static struct store_stage *stage_get(struct store_peer *p, uint64_t id)
     t->letter = p->store->next_letter++;
     buf_init(&t->targets, (size_t)LETTER_TARGETS_MAX * 1024);
     buf_init(&t->recipients, (size_t)QUEUE_RECIPIENTS_MAX * 1024);
+    buf_init(&t->held, STORE_HELD_BYTES_MAX);
     t->next = p->stages;
     p->stages = t;
     p->stage_count++;
@@ -144,6 +145,32 @@ static enum err forget_chunks(struct store *s, int64_t letter)
     return stmt_run(q);
 }
 
+struct buf store_stage_take_held(struct store_peer *p, struct store_stage *group)
+{
+    struct buf held = group->held;
+    p->held_bytes -= held.n;
+    buf_init(&group->held, STORE_HELD_BYTES_MAX);
+    group->held_count = 0;
+    return held;
+}
+
+static void drop_letter(struct store *s, struct store_peer *p, struct slice letter)
+{
+    struct wire in = wire_of(letter);
+    struct letter_head h;
+    struct store_stage *t = letter_head_decode(&in, &h) ? store_stage_find(p, h.stage) : NULL;
+    if (t)
+        store_stage_end(s, p, t);
+}
+
+void store_held_drop(struct store *s, struct store_peer *p, struct buf *held)
+{
+    struct wire in = wire_of(buf_slice(held));
+    while (!wire_at_end(&in))
+        drop_letter(s, p, wire_bytes(&in));
+    buf_clear(held);
+}
+
 /* Whether its chunks stay is decided when the turn's commit has succeeded or failed: store_unstage(). */
 void store_stage_end(struct store *s, struct store_peer *p, struct store_stage *stage)
 {
@@ -164,7 +191,29 @@ void store_stage_end(struct store *s, struct store_peer *p, struct store_stage *
     }
     buf_clear(&stage->targets);
     buf_clear(&stage->recipients);
+    struct buf held = store_stage_take_held(p, stage);
     free(stage);
+    store_held_drop(s, p, &held);
+}
+
+/* One more letter of a group (RFC 3502): too many, and its commit says so. */
+void store_on_append_hold(struct store *s, struct store_peer *p, struct slice body)
+{
+    struct wire in = wire_of(body);
+    uint64_t id = wire_u64(&in);
+    p->credit_bytes += body.n;
+    loop_again(s->loop);
+    struct store_stage *t = in.failed ? NULL : stage_get(p, id);
+    if (t && p->held_bytes + in.rest.n + 8 > STORE_HELD_BYTES_MAX)
+        stage_fail(t, ERR_LIMIT);
+    if (!t || t->failed) {
+        drop_letter(s, p, in.rest);
+        return;
+    }
+    size_t before = t->held.n;
+    wire_put_bytes(&t->held, in.rest);
+    p->held_bytes += t->held.n - before;
+    t->held_count++;
 }
 
 static enum err is_known(struct store *s, int64_t letter, bool *out)

@@ -8,7 +8,7 @@
 const char imap_capabilities[] = "IMAP4rev2 IMAP4rev1 LITERAL+ ID IDLE NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN "
     "SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES "
     "SPECIAL-USE CREATE-SPECIAL-USE ENABLE ESEARCH LIST-EXTENDED LIST-STATUS STATUS=SIZE WITHIN UTF8=ACCEPT CONDSTORE QRESYNC "
-    "SEARCHRES OBJECTID BINARY COMPRESS=DEFLATE SAVEDATE PREVIEW APPENDLIMIT QUOTA QUOTA=RES-STORAGE INPROGRESS";
+    "SEARCHRES OBJECTID BINARY COMPRESS=DEFLATE SAVEDATE PREVIEW APPENDLIMIT QUOTA QUOTA=RES-STORAGE INPROGRESS MULTIAPPEND REPLACE";
 
 static const struct imap_command *const table[] = {
     &imap_cmd_append,
@@ -34,6 +34,7 @@ static const struct imap_command *const table[] = {
     &imap_cmd_namespace,
     &imap_cmd_noop,
     &imap_cmd_rename,
+    &imap_cmd_replace,
     &imap_cmd_search,
     &imap_cmd_select,
     &imap_cmd_sort,

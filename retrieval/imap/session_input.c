@@ -86,8 +86,15 @@ static bool is_streamed(struct imap_session *s)
     imap_cursor_init(&c, buf_slice(&s->command), &no_scratch);
     imap_tag(&c);
     imap_space(&c);
+    if (imap_take_word(&c, "UID"))
+        imap_space(&c);
     const struct imap_command *command = imap_command_find(imap_atom(&c));
     imap_space(&c);
+    if (command == &imap_cmd_replace) {
+        if (!imap_take(&c, '*'))
+            imap_number(&c);
+        imap_space(&c);
+    }
     if (imap_failed(&c) || !command || !(command->flags & IMAP_CMD_STREAMS))
         return false;
     return imap_peek(&c) != '{' || slice_find(buf_slice(&s->command), SLICE("\r\n")) != SIZE_MAX;
