@@ -1,9 +1,11 @@
 /* letterlock serve: from the command line to the supervisor. Everything that needs rights is done here,
  * in this order: folder, lock, key, sockets; then the rights are dropped. */
 #include <stdio.h>
+#include <time.h>
 
 #include "admin/commands.h"
 #include "admin/database_files.h"
+#include "admin/link.h"
 #include "admin/supervisor.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -13,6 +15,8 @@ static const struct cli_option options[] = {
     {"listen", "NAME=ADDR:PORT", "listen there, instead of the default set; may be repeated", NULL, false},
     {0},
 };
+
+#define LOCK_RETRY_MS 20
 
 static int explain_lock(const struct cli *c, enum err e, pid_t holder)
 {
@@ -81,6 +85,18 @@ static int serve_with_keys(struct cli *c, struct data_folder *folder, struct ser
     return status;
 }
 
+/* A command holds the folder for a moment; another server for good. */
+static enum err lock_folder(struct data_folder *folder, pid_t *out_holder)
+{
+    uint64_t end = clock_mono_ms() + DATA_FOLDER_PATIENCE_MS;
+    for (;;) {
+        enum err e = data_folder_lock(folder, out_holder);
+        if (e != ERR_BUSY || link_server_answers(folder) || clock_mono_ms() >= end)
+            return e;
+        nanosleep(&(struct timespec){.tv_nsec = LOCK_RETRY_MS * 1000000L}, NULL);
+    }
+}
+
 static int run(struct cli *c)
 {
     struct data_folder folder;
@@ -96,7 +112,7 @@ static int run(struct cli *c)
     if (e)
         return cli_fail(c, "%s: %s", c->folder, err_text(e));
     int status = CLI_FAILED;
-    e = data_folder_lock(&folder, &holder);
+    e = lock_folder(&folder, &holder);
     struct server_keys *keys = e ? NULL : secret_new(sizeof *keys);
     if (e)
         status = explain_lock(c, e, holder);

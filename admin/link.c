@@ -83,6 +83,15 @@ static enum err connect_server(const struct data_folder *f, int *out_fd)
     return e;
 }
 
+bool link_server_answers(const struct data_folder *f)
+{
+    int fd;
+    if (connect_server(f, &fd) != ERR_OK)
+        return false;
+    close(fd);
+    return true;
+}
+
 static enum err files_and_keys(struct link *l, struct buf *why)
 {
     const char *missing = NULL;

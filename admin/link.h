@@ -12,6 +12,8 @@ struct link;
 /* Waits up to DATA_FOLDER_PATIENCE_MS for another command that holds the folder. With an error,
  * out_why says in words what is wrong. */
 enum err link_open(const char *folder, bool create, struct link **out, struct buf *out_why) MUST_CHECK;
+/* Whether a server serves from this folder now. */
+bool link_server_answers(const struct data_folder *f);
 /* True: a server answers. False: it is private to this command. */
 bool link_is_server(const struct link *l);
 /* Asks and waits. Slices of *out live until the next call. ERR_OK: there is a reply, perhaps one that

@@ -1,5 +1,8 @@
 /* One binary: with `--role NAME` it is a role, started by the supervisor; else it is the command line,
  * of which `serve` is the supervisor. */
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "admin/cli.h"
 #include "retrieval/door_role.h"
 #include "retrieval/retrieval_role.h"
@@ -26,8 +29,24 @@ static const struct role_ops *role_find(const char *name)
     return NULL;
 }
 
+/* Started with stdin, stdout or stderr closed, the first files that are opened would become them, and the log
+ * be written into those. */
+static bool has_standard_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd < 0)
+        return false;
+    close(fd);
+    return true;
+}
+
 int main(int argc, char **argv)
 {
+    if (!has_standard_descriptors())
+        return CLI_FAILED;
     if (argc == 3 && strcmp(argv[1], "--role") == 0) {
         const struct role_ops *ops = role_find(argv[2]);
         return ops ? role_main(ops) : CLI_MISUSED;

@@ -248,6 +248,46 @@ def test_root_serves_as_the_owner_of_the_folder(binary):
 # -- starting and stopping
 
 
+def test_a_start_waits_for_a_command_that_holds_the_folder(idle):
+    with open(idle.data / 'lock', 'r+') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)               # as a command does for a moment
+        process = subprocess.Popen([str(BINARY), '--data', str(idle.data), 'serve', '--listen', 'smtp=127.0.0.1:0'],
+                                   env=idle._environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        time.sleep(0.3)
+        assert process.poll() is None
+    try:
+        wait_until(lambda: idle.run('status', check=False).returncode == 0, what='it serves')
+        begun = time.monotonic()
+        second = idle.run('serve', '--listen', 'smtp=127.0.0.1:0', check=False)
+        assert second.returncode == 1 and 'serves from' in second.stderr
+        assert time.monotonic() - begun < 9            # it does not wait for a server to go away
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+        process.stdout.close()
+
+
+@pytest.mark.parametrize('closed', ['<&-', '>&-', '2>&-', '<&- >&- 2>&-'])
+def test_without_standard_streams_nothing_is_written_into_files(fresh, closed):
+    lock = fresh.data / 'lock'
+    fresh.stop()
+    fresh.run('user', 'list')
+    ports = ' '.join('--listen %s=127.0.0.1:%d' % pair for pair in fresh.ports.items())
+    process = subprocess.Popen(['sh', '-c', 'exec "%s" --data "%s" serve %s %s' % (BINARY, fresh.data, ports, closed)],
+                               env=fresh._environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: fresh.run('status', check=False).returncode == 0, what='it serves')
+        fresh.deliver(b'Subject: x\r\n\r\nx\r\n')
+        streams = [os.readlink('/proc/%d/fd/%d' % (process.pid, n)) for n in range(3)]
+        assert streams == ['/dev/null'] * 3
+        assert lock.read_text() == '%d\n' % process.pid
+    finally:
+        process.terminate()
+        process.wait(20)
+    assert process.returncode == 0
+
+
 def test_port_0_takes_a_free_one_and_prints_it(idle):
     p = subprocess.Popen([str(BINARY), '--data', str(idle.data), 'serve', '--listen', 'smtp=127.0.0.1:0',
                           '--listen', 'imap=[::1]:0'], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
