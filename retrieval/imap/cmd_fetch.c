@@ -299,11 +299,24 @@ static enum err narrow(struct imap_session *s, struct fetch *w)
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
+/* PARTIAL: of what would be told, a page. */
+static void pick_page(struct fetch *w)
+{
+    struct uid_set page = {0};
+    partial_range_pick(&w->partial, &w->uids, &page);
+    uid_set_clear(&w->uids);
+    w->uids = page;
+}
+
 /* DONE with the phase unchanged: the completion is set. */
 static enum imap_step begin(struct imap_session *s, struct fetch *w)
 {
     if (w->wants_vanished && (!w->is_since || !s->by_uid || !s->has_qresync)) {
         imap_bad(s, "VANISHED goes with UID FETCH, CHANGEDSINCE and ENABLE QRESYNC");
+        return IMAP_STEP_DONE;
+    }
+    if (w->partial.is_asked && !s->by_uid) {
+        imap_bad(s, "PARTIAL goes with UID FETCH");
         return IMAP_STEP_DONE;
     }
     if (w->has_modseq)
@@ -315,6 +328,8 @@ static enum imap_step begin(struct imap_session *s, struct fetch *w)
         return IMAP_STEP_AGAIN;
     if (e != ERR_OK)
         return failed(s);
+    if (w->partial.is_asked)
+        pick_page(w);
     w->next_uid = 1;
     fetch_listing_begin(s, w);
     w->phase = FETCH_VANISHED;

@@ -9,6 +9,7 @@ struct search {
     struct search_run run;
     bool is_extended;
     unsigned returns;
+    struct partial_range partial;
     /* while it runs */
     enum { SEARCH_BEGIN, SEARCH_RUN, SEARCH_TELL } phase;
     uint64_t found;
@@ -30,7 +31,7 @@ static void parse(struct imap_cursor *c, void *work)
     struct search *w = work;
     struct slice charset = SLICE_EMPTY;
     imap_space(c);
-    w->is_extended = search_return_parse(c, &w->returns);
+    w->is_extended = search_return_parse(c, &w->returns, &w->partial);
     if (imap_take_word(c, "CHARSET")) {
         imap_space(c);
         charset = imap_astring(c);
@@ -46,6 +47,13 @@ static void clear(struct imap_session *s, void *work)
     search_run_clear(&w->run);
     uid_set_clear(&w->all);
     uid_set_clear(&w->saved);
+}
+
+/* A page from the beginning needs none of the letters behind it. */
+static bool is_enough(const struct search *w)
+{
+    return w->returns & SEARCH_RETURN_PARTIAL && !(w->returns & (SEARCH_RETURN_COUNT | SEARCH_RETURN_MAX)) &&
+        !w->partial.is_from_end && w->found >= w->partial.last;
 }
 
 /* "* SEARCH": with the first result, so that progress can be told before it. */
@@ -77,10 +85,24 @@ static enum err found(struct imap_session *s, void *ctx, struct letter_source *l
         put_head(s, w);
         buf_put_byte(&s->out, ' ');
         buf_put_u64(&s->out, result);
-    } else if (w->returns & SEARCH_RETURN_ALL) {
+    } else if (w->returns & (SEARCH_RETURN_ALL | SEARCH_RETURN_PARTIAL)) {
         uid_set_add(&w->all, result, result);
     }
-    return ERR_OK;
+    return is_enough(w) ? ERR_NOT_FOUND : ERR_OK; /* the end of the mailbox */
+}
+
+/* RFC 9394 section 3.1: "$" is the page, and MIN and MAX; with COUNT it is everything that was found. */
+static void save_page(struct search *w)
+{
+    struct uid_set page = {0};
+    partial_range_pick(&w->partial, &w->saved, &page);
+    if (w->found && w->returns & SEARCH_RETURN_MIN)
+        uid_set_add(&page, w->least_uid, w->least_uid);
+    if (w->found && w->returns & SEARCH_RETURN_MAX)
+        uid_set_add(&page, w->most_uid, w->most_uid);
+    uid_set_normalise(&page);
+    uid_set_clear(&w->saved);
+    w->saved = page;
 }
 
 /* RFC 5182 section 2.1: with MIN and MAX alone, "$" is those two. */
@@ -89,7 +111,9 @@ static void save(struct imap_session *s, struct search *w)
     unsigned ends = w->returns & (SEARCH_RETURN_MIN | SEARCH_RETURN_MAX);
     if (!(w->returns & SEARCH_RETURN_SAVE))
         return;
-    if (ends && !(w->returns & (SEARCH_RETURN_ALL | SEARCH_RETURN_COUNT)) && w->found) {
+    if (w->returns & SEARCH_RETURN_PARTIAL && !(w->returns & SEARCH_RETURN_COUNT)) {
+        save_page(w);
+    } else if (ends && !(w->returns & (SEARCH_RETURN_ALL | SEARCH_RETURN_COUNT)) && w->found) {
         uid_set_clear(&w->saved);
         if (ends & SEARCH_RETURN_MIN)
             uid_set_add(&w->saved, w->least_uid, w->least_uid);
@@ -105,7 +129,7 @@ static void save(struct imap_session *s, struct search *w)
 static uint64_t told_modseq(const struct search *w)
 {
     unsigned ends = w->returns & (SEARCH_RETURN_MIN | SEARCH_RETURN_MAX);
-    if (!ends || (w->returns & (SEARCH_RETURN_ALL | SEARCH_RETURN_COUNT)))
+    if (!ends || (w->returns & (SEARCH_RETURN_ALL | SEARCH_RETURN_COUNT | SEARCH_RETURN_PARTIAL)))
         return w->modseq;
     uint64_t least = ends & SEARCH_RETURN_MIN ? w->least_modseq : 0;
     uint64_t most = ends & SEARCH_RETURN_MAX ? w->most_modseq : 0;
@@ -123,6 +147,18 @@ static enum imap_step finish(struct imap_session *s, struct search *w)
     return IMAP_STEP_DONE;
 }
 
+/* " PARTIAL (1:10 " and then the page, or NIL (RFC 9394 section 3.1) */
+static void put_partial_head(struct imap_session *s, struct search *w)
+{
+    struct uid_set page = {0};
+    partial_range_pick(&w->partial, &w->all, &page);
+    uid_set_clear(&w->all);
+    w->all = page;
+    buf_put_str(&s->out, " PARTIAL (");
+    buf_put(&s->out, w->partial.text);
+    buf_put_str(&s->out, w->all.n ? " " : " NIL");
+}
+
 /* "* ESEARCH (TAG "a") UID MIN 1 MAX 9 COUNT 5 ALL 1:3,9" */
 static void put_extended_head(struct imap_session *s, struct search *w)
 {
@@ -137,6 +173,8 @@ static void put_extended_head(struct imap_session *s, struct search *w)
         buf_printf(&s->out, " MODSEQ %llu", (unsigned long long)told_modseq(w));
     if (w->found && w->returns & SEARCH_RETURN_ALL)
         buf_put_str(&s->out, " ALL ");
+    if (w->returns & SEARCH_RETURN_PARTIAL)
+        put_partial_head(s, w);
 }
 
 static enum imap_step tell(struct imap_session *s, struct search *w)
@@ -152,7 +190,7 @@ static enum imap_step tell(struct imap_session *s, struct search *w)
         if (w->tell_at < w->all.n && imap_room(s) == 0)
             return IMAP_STEP_ROOM;
     }
-    buf_put_str(&s->out, "\r\n");
+    buf_put_str(&s->out, w->returns & SEARCH_RETURN_PARTIAL ? ")\r\n" : "\r\n");
     return finish(s, w);
 }
 

@@ -68,7 +68,7 @@ static void parse(struct imap_cursor *c, void *work)
 {
     struct sort *w = work;
     imap_space(c);
-    w->is_extended = search_return_parse(c, &w->returns);
+    w->is_extended = search_return_parse(c, &w->returns, NULL);
     imap_open(c);
     do
         parse_key(c, w);

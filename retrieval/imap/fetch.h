@@ -11,6 +11,7 @@
 #include "retrieval/imap/fetch_listing.h"
 #include "retrieval/imap/fetch_section.h"
 #include "retrieval/imap/letter_source.h"
+#include "retrieval/imap/partial.h"
 #include "retrieval/imap/session.h"
 
 #define FETCH_ITEMS_MAX 64
@@ -58,6 +59,7 @@ struct fetch {
     /* The way through the mailbox. */
     enum { FETCH_BEGIN, FETCH_VANISHED, FETCH_ROWS, FETCH_GONE, FETCH_SEEN } phase;
     struct uid_set uids;
+    struct partial_range partial;
     size_t range_at;
     uint32_t next_uid;
     struct uid_set vanished;

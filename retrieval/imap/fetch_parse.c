@@ -168,8 +168,10 @@ static void parse_modifiers(struct imap_cursor *c, struct fetch *w)
             w->is_since = true;
         } else if (imap_take_word(c, "VANISHED")) {
             w->wants_vanished = true;
+        } else if (imap_take_word(c, "PARTIAL")) {
+            partial_range_parse(c, &w->partial);
         } else {
-            imap_fail(c, "CHANGEDSINCE or VANISHED was expected");
+            imap_fail(c, "CHANGEDSINCE, PARTIAL or VANISHED was expected");
         }
     } while (imap_take(c, ' '));
     imap_close(c);

@@ -1,7 +1,7 @@
 /* See search_return.h. */
 #include "retrieval/imap/search_return.h"
 
-bool search_return_parse(struct imap_cursor *c, unsigned *out_returns)
+bool search_return_parse(struct imap_cursor *c, unsigned *out_returns, struct partial_range *partial)
 {
     unsigned returns = 0;
     if (!imap_take_word(c, "RETURN"))
@@ -19,10 +19,15 @@ bool search_return_parse(struct imap_cursor *c, unsigned *out_returns)
             returns |= SEARCH_RETURN_COUNT;
         else if (imap_take_word(c, "SAVE"))
             returns |= SEARCH_RETURN_SAVE;
-        else
+        else if (partial && imap_take_word(c, "PARTIAL")) {
+            returns |= SEARCH_RETURN_PARTIAL;
+            partial_range_parse(c, partial);
+        } else
             imap_fail(c, "MIN, MAX, ALL, COUNT or SAVE was expected");
         imap_take(c, ' ');
     }
+    if (returns & SEARCH_RETURN_PARTIAL && returns & SEARCH_RETURN_ALL)
+        imap_fail(c, "ALL and PARTIAL exclude each other");
     imap_close(c);
     imap_space(c);
     *out_returns = returns ? returns : SEARCH_RETURN_ALL;
