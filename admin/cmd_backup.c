@@ -13,6 +13,7 @@
 #include "storage/inspect.h"
 
 #define KEY_FILE "server.key"
+#define SERVER_KEY_BYTES 32
 
 /* The one that makes a folder whole comes last. */
 static const char *const files[] = {KEY_FILE, "credentials.db", "letters.db", "mail.db"};
@@ -199,16 +200,40 @@ static enum err rename_all(const struct data_folder *f)
     return sync_path(f->path);
 }
 
-static int restore_into(struct cli *c, struct data_folder *f)
+/* What stands in the way of a restore, or NULL. SQLite would play a WAL that was left behind into the
+ * database that is put beside it. */
+static const char *find_in_the_way(const struct data_folder *f)
+{
+    static const char *const names[] = {"mail.db", "mail.db-wal", "letters.db-wal", "credentials.db-wal"};
+    char path[PATH_MAX];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (path_put(path, f->path, names[i], "") && access(path, F_OK) == 0)
+            return names[i];
+    return NULL;
+}
+
+/* Absent: kept elsewhere, as backup said. */
+static bool has_whole_key(const char *folder)
 {
     char path[PATH_MAX];
+    struct stat st;
+    if (!path_put(path, folder, KEY_FILE, "") || stat(path, &st) != 0)
+        return errno == ENOENT;
+    return st.st_size == SERVER_KEY_BYTES;
+}
+
+static int restore_into(struct cli *c, struct data_folder *f)
+{
     pid_t holder = 0;
     struct buf text;
     enum err e = data_folder_lock(f, &holder);
     if (e)
         return cli_fail(c, "process %d holds %s", (int)holder, f->path);
-    if (path_put(path, f->path, "mail.db", "") && access(path, F_OK) == 0)
-        return cli_fail(c, "%s holds mail already: restore into an empty folder (--data DIR)", f->path);
+    const char *in_the_way = find_in_the_way(f);
+    if (in_the_way)
+        return cli_fail(c, "%s holds mail already (%s): restore into an empty folder (--data DIR)", f->path, in_the_way);
+    if (!has_whole_key(c->arguments[0]))
+        return cli_fail(c, "%s is no whole backup: server.key has not its size", c->arguments[0]);
     buf_init(&text, 64 * 1024);
     e = backup_check(c->arguments[0], &text);
     if (e)

@@ -93,6 +93,33 @@ def test_what_is_no_backup_is_not_restored(binary, tmp_path):
         other.setup()
 
 
+def test_a_wal_that_was_left_behind_is_not_played_into_what_is_restored(fresh, tmp_path):
+    fresh.deliver(body(1))
+    fresh.run('backup', str(tmp_path / 'kept'))
+    for n in range(2, 20):
+        fresh.deliver(body(n))
+    fresh.kill_all()
+    for path in fresh.data.glob('*.db'):
+        path.unlink()                                   # but not what SQLite keeps beside them
+    result = fresh.run('restore', str(tmp_path / 'kept'), check=False)
+    assert result.returncode == 1 and '-wal' in result.stderr
+    for path in fresh.data.glob('*.db-*'):
+        path.unlink()
+    fresh.run('restore', str(tmp_path / 'kept'))
+    fresh.run('verify')
+    fresh.start()
+    with fresh.imap(mailbox='INBOX') as imap:
+        assert imap.search(None, 'ALL')[1] == [b'1']
+
+
+def test_half_a_server_key_is_not_restored(fresh, tmp_path):
+    fresh.run('backup', str(tmp_path / 'kept'))
+    (tmp_path / 'kept/server.key').write_bytes(b'half of it')
+    result = fresh.run('--data', str(tmp_path / 'new'), 'restore', str(tmp_path / 'kept'), check=False)
+    assert result.returncode == 1 and 'server.key' in result.stderr
+    assert not (tmp_path / 'new/mail.db').exists()
+
+
 def test_counters_that_are_wrong_are_found_and_mended(fresh):
     for n in range(4):
         fresh.deliver(body(n))
