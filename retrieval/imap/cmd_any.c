@@ -1,5 +1,5 @@
 /* Commands for any state: CAPABILITY, NOOP, CHECK, LOGOUT, ID (RFC 2971), ENABLE (RFC 5161),
- * NAMESPACE (RFC 2342). */
+ * NAMESPACE (RFC 2342), LANGUAGE (RFC 5255), COMPRESS (RFC 4978). */
 #include "retrieval/imap/commands.h"
 
 #define STATES_ANY (IMAP_STATE_AUTHENTICATED | IMAP_STATE_SELECTED)
@@ -14,8 +14,8 @@ static void parse_nothing(struct imap_cursor *c, void *work)
 static enum imap_step capability(struct imap_session *s, void *work)
 {
     (void)work;
-    buf_put_str(&s->out, "* CAPABILITY ");
-    buf_put_str(&s->out, imap_capabilities);
+    buf_put_str(&s->out, "* ");
+    imap_put_capabilities(s);
     buf_put_str(&s->out, "\r\n");
     imap_ok(s, "CAPABILITY completed");
     return IMAP_STEP_DONE;
@@ -127,7 +127,11 @@ static void parse_enable(struct imap_cursor *c, void *work)
 
 static enum imap_step enable(struct imap_session *s, void *work)
 {
-    const struct enable *e = work;
+    struct enable *e = work;
+    e->utf8 &= !imap_is_off(s, "UTF8=ACCEPT");
+    e->condstore &= !imap_is_off(s, "CONDSTORE");
+    e->qresync &= !imap_is_off(s, "QRESYNC");
+    e->rev2 &= !imap_is_off(s, "IMAP4rev2");
     buf_put_str(&s->out, "* ENABLED");
     if (e->utf8)
         buf_put_str(&s->out, " UTF8=ACCEPT");
@@ -200,4 +204,44 @@ const struct imap_command imap_cmd_namespace = {
     .states = STATES_ANY,
     .parse = parse_nothing,
     .step = namespace,
+};
+
+struct language {
+    bool is_asked;
+    bool is_english;
+};
+
+/* language-cmd: "LANGUAGE" *(SP lang-range-quoted); the first one that we have counts, and that is English. */
+static void parse_language(struct imap_cursor *c, void *work)
+{
+    struct language *w = work;
+    while (imap_peek(c) == ' ') {
+        imap_space(c);
+        struct slice range = imap_astring(c);
+        struct slice tag = slice_cut(&range, '-');
+        w->is_asked = true;
+        w->is_english |= slice_equal_nocase(tag, SLICE("en")) || slice_equal_nocase(tag, SLICE("default")) ||
+            (slice_equal_nocase(tag, SLICE("i")) && slice_equal_nocase(range, SLICE("default"))) ||
+            slice_equal(tag, SLICE("*"));
+    }
+}
+
+static enum imap_step language(struct imap_session *s, void *work)
+{
+    const struct language *w = work;
+    if (w->is_asked && !w->is_english) {
+        imap_no(s, "Only English is spoken here");
+        return IMAP_STEP_DONE;
+    }
+    buf_put_str(&s->out, "* LANGUAGE (EN)\r\n");
+    imap_ok(s, "LANGUAGE completed");
+    return IMAP_STEP_DONE;
+}
+
+const struct imap_command imap_cmd_language = {
+    .name = "LANGUAGE",
+    .states = STATES_ANY,
+    .work_size = sizeof(struct language),
+    .parse = parse_language,
+    .step = language,
 };

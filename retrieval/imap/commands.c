@@ -5,11 +5,6 @@
  */
 #include "retrieval/imap/commands.h"
 
-const char imap_capabilities[] = "IMAP4rev2 IMAP4rev1 LITERAL+ ID IDLE NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN "
-    "SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES "
-    "SPECIAL-USE CREATE-SPECIAL-USE ENABLE ESEARCH LIST-EXTENDED LIST-STATUS STATUS=SIZE WITHIN UTF8=ACCEPT CONDSTORE QRESYNC "
-    "SEARCHRES OBJECTID BINARY COMPRESS=DEFLATE SAVEDATE PREVIEW APPENDLIMIT QUOTA QUOTA=RES-STORAGE INPROGRESS MULTIAPPEND REPLACE PARTIAL";
-
 static const struct imap_command *const table[] = {
     &imap_cmd_append,
     &imap_cmd_capability,
@@ -27,6 +22,7 @@ static const struct imap_command *const table[] = {
     &imap_cmd_getquotaroot,
     &imap_cmd_id,
     &imap_cmd_idle,
+    &imap_cmd_language,
     &imap_cmd_list,
     &imap_cmd_logout,
     &imap_cmd_lsub,

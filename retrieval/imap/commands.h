@@ -4,8 +4,11 @@
 
 #include "retrieval/imap/session.h"
 
-/* What clients are told after the login. */
-extern const char imap_capabilities[];
+/* "CAPABILITY …": what this account's clients are told after the login (capabilities.c). */
+void imap_put_capabilities(struct imap_session *s);
+/* Whether the setting imap.without takes it away from this account. */
+bool imap_is_off(const struct imap_session *s, const char *capability);
+bool imap_command_is_off(const struct imap_session *s, const struct imap_command *command);
 
 /* NULL: no such command. */
 const struct imap_command *imap_command_find(struct slice name);
@@ -18,7 +21,7 @@ void imap_append_forget(struct imap_session *s);
 /* Each family's commands, defined in cmd_*.c. */
 extern const struct imap_command imap_cmd_append, imap_cmd_replace;
 extern const struct imap_command imap_cmd_capability, imap_cmd_noop, imap_cmd_check, imap_cmd_logout,
-    imap_cmd_id, imap_cmd_enable, imap_cmd_namespace, imap_cmd_compress, imap_cmd_idle;
+    imap_cmd_id, imap_cmd_enable, imap_cmd_namespace, imap_cmd_language, imap_cmd_compress, imap_cmd_idle;
 extern const struct imap_command imap_cmd_copy, imap_cmd_move;
 extern const struct imap_command imap_cmd_close, imap_cmd_unselect, imap_cmd_expunge;
 extern const struct imap_command imap_cmd_fetch;

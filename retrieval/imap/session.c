@@ -318,8 +318,8 @@ struct retrieval_session *imap_session_new(struct retrieval *r, const struct ses
     stream_set_input_max(s->stream, IMAP_LINE_MAX + 2);
     stream_set_idle_timeout(s->stream, IMAP_IDLE_TIMEOUT_MS);
     buf_put_str(&s->out, a->tag);
-    buf_put_str(&s->out, " OK [CAPABILITY ");
-    buf_put_str(&s->out, imap_capabilities);
+    buf_put_str(&s->out, " OK [");
+    imap_put_capabilities(s);
     buf_put_str(&s->out, "] Logged in\r\n");
     imap_flush(s);
     return &s->base;

@@ -33,7 +33,7 @@ static bool begin_command(struct imap_session *s, const struct imap_command *com
 /* The checks that the table stands for; NULL when the command may run. */
 static const char *why_not(const struct imap_session *s, const struct imap_command *command)
 {
-    if (!command)
+    if (!command || imap_command_is_off(s, command))
         return "There is no such command";
     if (s->by_uid && !(command->flags & IMAP_CMD_UID))
         return "This command has no UID form";
