@@ -6,13 +6,13 @@
  * the work task (poke). After each callback the stream may be gone: leave() says so. */
 #include "net/stream_internal.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "net/peer.h"
 
 static void settle(struct stream *s);
 static void flush_output(struct stream *s);
@@ -507,20 +507,9 @@ static void on_write_ready(evutil_socket_t fd, short what, void *ctx)
 
 static void learn_peer(struct stream *s)
 {
-    struct sockaddr_storage address = {0};
-    socklen_t n = sizeof address;
     static const int on = 1;
-    if (getpeername(s->fd, (struct sockaddr *)&address, &n) != 0)
-        return;
-    const struct sockaddr_in *v4 = (const void *)&address;
-    const struct sockaddr_in6 *v6 = (const void *)&address;
-    if (address.ss_family == AF_INET)
-        inet_ntop(AF_INET, &v4->sin_addr, s->peer, sizeof s->peer);
-    else if (address.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-        inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], s->peer, sizeof s->peer);
-    else if (address.ss_family == AF_INET6)
-        inet_ntop(AF_INET6, &v6->sin6_addr, s->peer, sizeof s->peer);
-    else
+    peer_of_socket(s->fd, s->peer);
+    if (s->peer[0] == '\0')
         return;
     s->tcp = true;
     /* What is sent is gathered already; a delay would only hold back the rest of a reply. */
@@ -628,6 +617,11 @@ bool stream_dropped_clear_input(const struct stream *s)
 const char *stream_tls_description(const struct stream *s)
 {
     return s->tls_text;
+}
+
+void stream_set_peer(struct stream *s, const char *address)
+{
+    snprintf(s->peer, sizeof s->peer, "%s", address);
 }
 
 const char *stream_peer(const struct stream *s)

@@ -97,5 +97,7 @@ enum err stream_channel_binding(struct stream *s, enum stream_binding kind, uint
     size_t *out_n) MUST_CHECK;
 /* "10.0.0.1" / "2001:db8::1" of the peer; "" for UNIX sockets. Lives as long as s. */
 const char *stream_peer(const struct stream *s);
+/* The peer is another than the socket's, as a front said. */
+void stream_set_peer(struct stream *s, const char *address);
 
 #endif

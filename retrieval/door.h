@@ -8,6 +8,7 @@
 #define RETRIEVAL_DOOR_H
 
 #include "base/buf.h"
+#include "net/proxy_gate.h"
 #include "net/listener.h"
 #include "net/stream.h"
 #include "storage/auth_client.h"
@@ -23,6 +24,7 @@
 
 struct door_listener {
     struct door *door;
+    const char *name;
     struct listener *listener;       /* owned */
     enum login_protocol protocol;
     bool is_implicit_tls;
@@ -36,6 +38,7 @@ struct door {
     struct tls_context *pop3_tls;
     struct door_listener listeners[DOOR_LISTENERS_MAX];
     size_t listener_count;
+    struct proxy_gate *gate;         /* owned; connections of a front until they tell their client */
     struct door_session *sessions;
     size_t session_count;
     uint64_t last_id;
@@ -72,7 +75,8 @@ struct door_session {
     struct door_session *prev;
 };
 
-void door_session_start(struct door_listener *l, int fd);
+/* Owns fd. peer: its address when a front told it, else "". */
+void door_session_start(struct door_listener *l, int fd, const char *peer);
 /* Says goodbye and ends. */
 void door_session_stop(struct door_session *s);
 void door_session_gone(struct door *door);

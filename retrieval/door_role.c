@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "retrieval/door.h"
+#include "storage/front.h"
 
 /* Without usable certificates the old context goes on; without any there is no TLS. */
 static void take_context(const struct role_context *role, const char *alpn, struct tls_context **context)
@@ -38,9 +39,18 @@ static void on_certificates(struct role_context *c)
     take_certificates(c->state);
 }
 
+static void on_peer(void *ctx, int fd, const char *peer)
+{
+    door_session_start(ctx, fd, peer);
+}
+
 static void on_accept(void *ctx, int fd)
 {
-    door_session_start(ctx, fd);
+    struct door_listener *l = ctx;
+    if (front_tells_peer(l->door->role->settings, l->name, fd))
+        proxy_gate_take(l->door->gate, fd, on_peer, l);
+    else
+        on_peer(l, fd, "");
 }
 
 static void open_listeners(struct door *door)
@@ -62,6 +72,7 @@ static void open_listeners(struct door *door)
                 continue;
             struct door_listener *l = &door->listeners[door->listener_count++];
             l->door = door;
+            l->name = kinds[k].name;
             l->protocol = kinds[k].protocol;
             l->is_implicit_tls = kinds[k].is_implicit_tls;
             l->listener = listener_new(door->loop, role->listeners[i].fd, on_accept, l);
@@ -78,6 +89,7 @@ static enum err start(struct role_context *c)
     door->auth = auth_client_new(c->loop);
     door->last_id = random_u64() >> 16;
     take_certificates(door);
+    door->gate = proxy_gate_new(c->loop);
     open_listeners(door);
     return ERR_OK;
 }
@@ -108,6 +120,8 @@ static void on_stop(struct role_context *c)
     for (size_t i = 0; i < door->listener_count; i++)
         listener_free(door->listeners[i].listener);
     door->listener_count = 0;
+    proxy_gate_free(door->gate);
+    door->gate = NULL;
     for (struct door_session *s = door->sessions; s; s = s->next)
         door_session_stop(s);
     timer_start(timer_new(door->loop, stop_now, door), DOOR_STOP_MS);

@@ -253,7 +253,7 @@ static bool is_full(struct door *door)
     return full;
 }
 
-void door_session_start(struct door_listener *l, int fd)
+void door_session_start(struct door_listener *l, int fd, const char *peer)
 {
     struct door *door = l->door;
     bool full = is_full(door);
@@ -272,6 +272,8 @@ void door_session_start(struct door_listener *l, int fd)
     door->sessions = s;
     door->session_count++;
     s->client = stream_new(door->loop, fd, &client_events, s);
+    if (peer[0] != '\0')
+        stream_set_peer(s->client, peer);
     stream_set_deadline(s->client, DOOR_LOGIN_MS);
     if (l->is_implicit_tls) {
         if (context_of(s) && !full)

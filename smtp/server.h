@@ -6,6 +6,7 @@
 #include "base/idmap.h"
 #include "net/listener.h"
 #include "net/loop.h"
+#include "net/proxy_gate.h"
 #include "net/tls.h"
 #include "smtp/lookup.h"
 #include "storage/auth_client.h"
@@ -42,6 +43,7 @@ struct smtp_door {
     struct smtp_server *server;
     struct listener *listener;  /* owned */
     enum smtp_service service;
+    const char *name;           /* of the listener */
 };
 
 struct smtp_server {
@@ -53,6 +55,7 @@ struct smtp_server {
     struct smtp_config config;
     struct smtp_door doors[ROLE_LISTENERS_MAX];
     size_t door_count;
+    struct proxy_gate *gate;        /* owned; connections of a front until they tell their client */
     struct timer *stop_timer;       /* owned; NULL until is_stopping */
     bool is_stopping;
 

@@ -357,13 +357,16 @@ static void welcome(struct smtp_session *s)
     stream_set_deadline(s->stream, wait_ms);
 }
 
-static struct smtp_session *session_new(struct smtp_server *server, enum smtp_service service, int fd)
+static struct smtp_session *session_new(struct smtp_server *server, enum smtp_service service, int fd,
+    const char *peer)
 {
     struct smtp_session *s = mem_new(sizeof *s);
     s->server = server;
     s->service = service;
     s->id = ++server->last_id;
     s->stream = stream_new(server->loop, fd, &events, s);
+    if (peer[0] != '\0')
+        stream_set_peer(s->stream, peer);
     stream_set_input_max(s->stream, SMTP_INPUT_COMMAND);
     s->network = smtp_network_of(stream_peer(s->stream));
     s->is_unlimited = service == SMTP_LOCAL ||
@@ -397,9 +400,9 @@ static enum smtp_reply_name door_refusal(struct smtp_session *s, size_t from_net
     return ++tally->connections > server->config.network_connections ? REPLY_TOO_MANY_OF_NETWORK : REPLY_OK;
 }
 
-void smtp_session_start(struct smtp_server *server, enum smtp_service service, int fd)
+void smtp_session_start(struct smtp_server *server, enum smtp_service service, int fd, const char *peer)
 {
-    struct smtp_session *s = session_new(server, service, fd);
+    struct smtp_session *s = session_new(server, service, fd, peer);
     size_t from_network = smtp_network_enter(&server->networks, s->network);
     enum smtp_reply_name why = door_refusal(s, from_network);
     log_event(LOG_DEBUG, "connected", LF_X("session", s->id), LF("peer", stream_peer(s->stream)));

@@ -84,8 +84,8 @@ struct smtp_session {
     uint64_t period_bytes;        /* DATA, BDAT: received_bytes when the period began */
 };
 
-/* Owns fd. When there are too many connections the peer hears so and is gone. */
-void smtp_session_start(struct smtp_server *server, enum smtp_service service, int fd);
+/* Owns fd. peer: its address when a front told it, else "". When there are too many connections the peer hears so and is gone. */
+void smtp_session_start(struct smtp_server *server, enum smtp_service service, int fd, const char *peer);
 /* The store takes bulk again. */
 void smtp_session_on_room(struct smtp_session *s);
 /* The server ends: now, if nothing is under way, else after the next reply. */

@@ -10,6 +10,7 @@
 #include "message/decode.h"
 #include "smtp/limits.h"
 #include "smtp/session.h"
+#include "storage/front.h"
 
 /* ---- settings and certificates ---- */
 
@@ -125,10 +126,19 @@ static bool service_of(const char *name, enum smtp_service *out)
     return false;
 }
 
+static void on_peer(void *ctx, int fd, const char *peer)
+{
+    struct smtp_door *door = ctx;
+    smtp_session_start(door->server, door->service, fd, peer);
+}
+
 static void on_accept(void *ctx, int fd)
 {
     struct smtp_door *door = ctx;
-    smtp_session_start(door->server, door->service, fd);
+    if (front_tells_peer(door->server->role->settings, door->name, fd))
+        proxy_gate_take(door->server->gate, fd, on_peer, door);
+    else
+        on_peer(door, fd, "");
 }
 
 static void open_doors(struct smtp_server *server)
@@ -139,6 +149,7 @@ static void open_doors(struct smtp_server *server)
         if (!service_of(role->listeners[i].name, &door->service))
             continue;
         door->server = server;
+        door->name = role->listeners[i].name;
         door->listener = listener_new(server->loop, role->listeners[i].fd, on_accept, door);
         server->door_count++;
     }
@@ -149,6 +160,8 @@ static void close_doors(struct smtp_server *server)
     for (size_t i = 0; i < server->door_count; i++)
         listener_free(server->doors[i].listener);
     server->door_count = 0;
+    proxy_gate_free(server->gate);
+    server->gate = NULL;
 }
 
 /* ---- the role ---- */
@@ -169,6 +182,7 @@ static enum err start(struct role_context *c)
     take_settings(server);
     take_certificates(server);
     decode_init(); /* previews are made here; the sandbox opens no module of iconv */
+    server->gate = proxy_gate_new(c->loop);
     open_doors(server);
     return ERR_OK;
 }

@@ -133,7 +133,7 @@ static int connect_client(void)
     setsockopt(client, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     ENSURE(fd >= 0);
-    door_session_start(&listener, fd);
+    door_session_start(&listener, fd, "");
     return client;
 }
 

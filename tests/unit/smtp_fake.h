@@ -362,7 +362,7 @@ static inline void client_begin(struct client *c, enum smtp_service service)
     c->fd = fake_connect(&server_fd);
     c->is_closed = false;
     buf_init(&c->got, 16 << 20);
-    smtp_session_start(fake_server(), service, server_fd);
+    smtp_session_start(fake_server(), service, server_fd, "");
 }
 
 static inline void client_end(struct client *c)
