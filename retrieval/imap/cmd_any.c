@@ -109,6 +109,7 @@ struct enable {
     bool condstore;
     bool qresync;
     bool rev2;
+    bool uid_only;
 };
 
 /* enable: "ENABLE" 1*(SP capability); what we do not know is passed over. */
@@ -122,6 +123,7 @@ static void parse_enable(struct imap_cursor *c, void *work)
         e->condstore |= slice_equal_nocase(word, SLICE("CONDSTORE"));
         e->qresync |= slice_equal_nocase(word, SLICE("QRESYNC"));
         e->rev2 |= slice_equal_nocase(word, SLICE("IMAP4REV2"));
+        e->uid_only |= slice_equal_nocase(word, SLICE("UIDONLY"));
     } while (imap_peek(c) == ' ');
 }
 
@@ -132,6 +134,7 @@ static enum imap_step enable(struct imap_session *s, void *work)
     e->condstore &= !imap_is_off(s, "CONDSTORE");
     e->qresync &= !imap_is_off(s, "QRESYNC");
     e->rev2 &= !imap_is_off(s, "IMAP4rev2");
+    e->uid_only &= !imap_is_off(s, "UIDONLY");
     buf_put_str(&s->out, "* ENABLED");
     if (e->utf8)
         buf_put_str(&s->out, " UTF8=ACCEPT");
@@ -141,9 +144,12 @@ static enum imap_step enable(struct imap_session *s, void *work)
         buf_put_str(&s->out, " QRESYNC");
     if (e->rev2)
         buf_put_str(&s->out, " IMAP4rev2");
+    if (e->uid_only)
+        buf_put_str(&s->out, " UIDONLY");
     buf_put_str(&s->out, "\r\n");
     s->has_utf8 |= e->utf8 || e->rev2;
     s->has_qresync |= e->qresync;
+    s->is_uid_only |= e->uid_only;
     s->has_rev2 |= e->rev2;
     if (e->rev2 && s->selected)
         s->selected->recent_from = UINT32_MAX;

@@ -11,6 +11,7 @@ struct select {
     bool wants_resync;          /* QRESYNC, with what the client knows: */
     uint32_t uidvalidity;
     uint64_t modseq;
+    bool has_numbers;           /* known sequence match data were sent */
     struct uid_set known;       /* empty: all */
     bool has_asked;
     struct mailbox_info info;
@@ -46,6 +47,7 @@ static void parse_resync(struct imap_cursor *c, struct select *w)
         imap_take(c, ' ');
     }
     if (imap_take(c, '(')) {
+        w->has_numbers = true;
         parse_known(c, &unused);
         imap_space(c);
         uid_set_clear(&unused);
@@ -145,7 +147,8 @@ static void say_unseen(struct imap_session *s, const struct mailbox_info *info)
 {
     struct imap_selected *m = s->selected;
     uint32_t first = 0;
-    if (info->unseen == 0 || reader_first_unseen(imap_reader(s), m->mailbox, &first) != ERR_OK || first == 0)
+    if (s->is_uid_only || info->unseen == 0 ||
+        reader_first_unseen(imap_reader(s), m->mailbox, &first) != ERR_OK || first == 0)
         return;
     uint32_t number = view_number(&m->view, first);
     if (number)
@@ -209,6 +212,10 @@ static enum imap_step step_select(struct imap_session *s, void *work)
         w->has_asked = true;
         if (w->wants_resync && !s->has_qresync) {
             imap_bad(s, "ENABLE QRESYNC comes first");
+            return IMAP_STEP_DONE;
+        }
+        if (w->has_numbers && s->is_uid_only) {
+            imap_bad(s, "[UIDREQUIRED] With UIDONLY letters are named by UID");
             return IMAP_STEP_DONE;
         }
         if (s->selected) {

@@ -10,13 +10,11 @@ static void begin_row(struct imap_session *s, struct fetch *w)
     const struct mail_row *row = &w->source.row;
     if (w->has_flags)
         imap_announce_keywords(s, row->flags);
-    buf_put_str(&s->out, "* ");
-    buf_put_u64(&s->out, view_number(&s->selected->view, row->uid));
-    buf_put_str(&s->out, " FETCH (");
+    bool has_said_uid = imap_put_fetch_head(s, view_number(&s->selected->view, row->uid), row->uid);
     w->is_in_row = true;
     w->is_after_item = false;
     w->item_at = 0;
-    if ((s->by_uid || s->has_qresync || s->has_rev2) && !w->has_uid) {
+    if ((s->by_uid || s->has_qresync || s->has_rev2) && !w->has_uid && !has_said_uid) {
         buf_put_str(&s->out, "UID ");
         buf_put_u64(&s->out, row->uid);
         w->is_after_item = true;

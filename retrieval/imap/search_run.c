@@ -21,6 +21,10 @@ static bool resolve(struct imap_session *s, struct search_run *w)
         }
         if (k->kind == SEARCH_UIDS)
             sequence_set_resolve(&k->set, view_last_uid(v));
+        if (k->kind == SEARCH_NUMBERS && s->is_uid_only) {
+            imap_bad(s, "[UIDREQUIRED] With UIDONLY letters are named by UID");
+            return false;
+        }
         if (k->kind == SEARCH_NUMBERS) {
             sequence_set_resolve(&k->set, view_count(v));
             if (k->set.n && k->set.ranges[k->set.n - 1].last > view_count(v)) {

@@ -81,6 +81,7 @@ struct imap_session {
     bool starts_deflate;        /* COMPRESS: behind its completion all is deflated (RFC 4978) */
     bool has_deflate;
     bool has_rev2;              /* ENABLE IMAP4rev2: no RECENT, ESEARCH always */
+    bool is_uid_only;           /* ENABLE UIDONLY: message numbers neither heard nor said (RFC 9586) */
     bool is_dirty;              /* the selected mailbox may have changed */
     unsigned bad_count;
 
@@ -130,6 +131,8 @@ void imap_no_err(struct imap_session *s, enum err e, const char *what);
 /* Bytes that may still be put into s->out; one row more than that is borne. 0: return ROOM. */
 size_t imap_room(struct imap_session *s);
 void imap_flush(struct imap_session *s);
+/* "* 3 FETCH (", or "* 17 UIDFETCH (" (RFC 9586 section 3.3); true: the UID stands there already. */
+bool imap_put_fetch_head(struct imap_session *s, uint32_t number, uint32_t uid);
 /* True when this step has had its time. */
 bool imap_slice_is_over(const struct imap_session *s);
 void imap_slice_begin(struct imap_session *s);

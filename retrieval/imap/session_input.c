@@ -37,6 +37,9 @@ static const char *why_not(const struct imap_session *s, const struct imap_comma
         return "There is no such command";
     if (s->by_uid && !(command->flags & IMAP_CMD_UID))
         return "This command has no UID form";
+    bool has_numbers = command->flags & IMAP_CMD_UID && command != &imap_cmd_expunge && !s->by_uid;
+    if (has_numbers && s->is_uid_only)
+        return "[UIDREQUIRED] With UIDONLY this command goes by UID";
     if (!(command->states & s->state))
         return "Select a mailbox first";
     return NULL;

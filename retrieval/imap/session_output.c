@@ -19,6 +19,14 @@ void imap_flush(struct imap_session *s)
     buf_reset(&s->out);
 }
 
+bool imap_put_fetch_head(struct imap_session *s, uint32_t number, uint32_t uid)
+{
+    buf_put_str(&s->out, "* ");
+    buf_put_u64(&s->out, s->is_uid_only ? uid : number);
+    buf_put_str(&s->out, s->is_uid_only ? " UIDFETCH (" : " FETCH (");
+    return s->is_uid_only;
+}
+
 size_t imap_room(struct imap_session *s)
 {
     size_t room = stream_output_room(s->stream);

@@ -237,7 +237,7 @@ static bool tell_gone(struct imap_session *s)
     struct imap_sync *sync = s->sync;
     if (!imap_put_vanished(s, &sync->earlier, true, &sync->vanished_at))
         return false;
-    if (sync->earlier.n == 0 && s->has_qresync) {
+    if (sync->earlier.n == 0 && (s->has_qresync || s->is_uid_only)) {
         if (!imap_put_vanished(s, &sync->gone, false, &sync->vanished_at))
             return false;
     } else if (!tell_expunged(s)) {
@@ -275,9 +275,11 @@ void imap_put_changed(struct imap_session *s, uint32_t uid, uint64_t flags, uint
     uint32_t number = view_number(&s->selected->view, uid);
     if (number == 0)
         return; /* expunged in the meantime, and told so */
+    if (s->is_uid_only && !says_flags && !s->has_condstore)
+        return; /* nothing to say of it */
     imap_announce_keywords(s, flags);
-    buf_printf(&s->out, "* %u FETCH (", number);
-    if (s->by_uid || s->has_qresync || s->has_rev2)
+    bool has_said_uid = imap_put_fetch_head(s, number, uid);
+    if (!has_said_uid && (s->by_uid || s->has_qresync || s->has_rev2))
         buf_printf(&s->out, "UID %u%s", uid, says_flags || s->has_condstore ? " " : "");
     if (says_flags) {
         buf_put_str(&s->out, "FLAGS ");
