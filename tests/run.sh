@@ -27,7 +27,8 @@ BUILD_PACKAGES="meson ninja-build gcc libc6-dev pkg-config libsqlite3-dev libsod
     libevent-dev libzstd-dev zlib1g-dev libidn2-dev libunistring-dev libseccomp-dev libunbound-dev libcmocka-dev"
 CLANG_PACKAGES="clang libclang-rt-14-dev"
 TOOL_PACKAGES="python3 python3-pytest swaks libnet-ssleay-perl libauthen-sasl-perl curl isync fetchmail
-    gnutls-bin openssl sqlite3 offlineimap3 getmail6 s-nail imapfilter mutt neomutt tmux python3-dkim opendkim"
+    gnutls-bin openssl sqlite3 offlineimap3 getmail6 s-nail imapfilter mutt neomutt tmux python3-dkim opendkim
+    msmtp mpop sslscan testssl.sh"
 
 install_missing() {
     missing=
