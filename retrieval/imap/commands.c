@@ -38,6 +38,7 @@ static const struct imap_command *const table[] = {
     &imap_cmd_store,
     &imap_cmd_subscribe,
     &imap_cmd_thread,
+    &imap_cmd_uidbatches,
     &imap_cmd_unselect,
     &imap_cmd_unsubscribe,
 };

@@ -19,6 +19,7 @@ const struct imap_command *imap_command_at(size_t i);
 void imap_append_forget(struct imap_session *s);
 
 /* Each family's commands, defined in cmd_*.c. */
+extern const struct imap_command imap_cmd_uidbatches;
 extern const struct imap_command imap_cmd_append, imap_cmd_replace;
 extern const struct imap_command imap_cmd_capability, imap_cmd_noop, imap_cmd_check, imap_cmd_logout,
     imap_cmd_id, imap_cmd_enable, imap_cmd_namespace, imap_cmd_language, imap_cmd_compress, imap_cmd_idle;

@@ -2,6 +2,7 @@
 import os
 
 from imapwire import Imap
+from letterlock import wait_until
 
 
 def append(imap, letters):
@@ -22,6 +23,10 @@ def count(imap):
     return int(pieces[0].split(b'MESSAGES ')[1].split(b')')[0])
 
 
+def batches(imap, arguments):
+    return [pieces[0].split(b')', 1)[1] for pieces in imap.ok('UIDBATCHES ' + arguments)]
+
+
 def small(number):
     return b'Subject: %d\r\n\r\n' % number + b'The same few words again and again.\r\n' * 100
 
@@ -33,7 +38,17 @@ def test_a_thousand_letters_in_one_commit(shared, account):
         assert line.startswith('m OK [APPENDUID') and '1:1000]' in line, line
         assert count(imap) == 1000
         imap.ok('SELECT INBOX')
-        answer = imap.ok('FETCH 777 BODY.PEEK[]')
+        assert batches(imap, '500') == [b' 1000:501,500:1']
+        assert batches(imap, '700 1:1') == [b' 1000:301']
+        assert batches(imap, '700 2:9') == [b' 300:1']
+        assert batches(imap, '700 3:9') == [b'']
+        imap.ok('STORE 301:302,1000 +FLAGS.SILENT (\\Deleted)')
+        imap.ok('EXPUNGE')
+        assert batches(imap, '697') == [b' 999:303,302:1']
+        assert imap.command('UIDBATCHES 499')[1].startswith('NO [TOOSMALL]')
+        assert imap.command('UIDBATCHES 500 2:1')[1].startswith('BAD [CLIENTBUG]')
+        assert imap.command('UIDBATCHES 500 1:4001')[1].startswith('NO [TOOMANY]')
+        answer = imap.ok('UID FETCH 777 BODY.PEEK[]')
         assert any(piece == small(776) for pieces in answer for piece in pieces)
 
 
@@ -65,4 +80,5 @@ def test_the_store_dies_between_two_letters(fresh):
         imap.wire.send(small(2) + b'\r\n')
         assert imap.wire.read_line().startswith('m NO [UNAVAILABLE]')
         assert count(imap) == 0
-        assert append(imap, [small(1), small(2)]).startswith('m OK')
+        wait_until(lambda: append(imap, [small(1), small(2)]).startswith('m OK'))
+        assert count(imap) == 2
