@@ -44,7 +44,7 @@ for peer in ${*:-letterlock postfix-dovecot-maildir}; do
     /usr/bin/python3 "$here/fsync.py" "$B_ROOT" | tee -a "$B_ROOT/results/own.jsonl"
 done
 [ $# -eq 0 ] || exit 0
-for figure in start.py idle_memory.py smtp_memory.py listing.py mailbox.py; do
+for figure in start.py idle_memory.py smtp_memory.py listing.py mailbox.py long_session.py logins.py; do
     echo "== $figure"
     /usr/bin/python3 "$here/$figure" | tee -a "$B_ROOT/results/own.jsonl"
 done
