@@ -15,6 +15,7 @@
 #include "storage/letter_writer.h"
 #include "storage/reader.h"
 #include "storage/store.h"
+#include "storage/store_request.h"
 #include "storage/store_role.h"
 
 #define ACCOUNT 77
@@ -518,6 +519,82 @@ static void one_account_never_reaches_another(void **state)
     verify_is_clean();
 }
 
+/* A letter of random bytes for a group. */
+static void hold(struct letter_group *g, uint64_t mailbox, size_t bytes)
+{
+    struct letter_writer *l = letter_writer_new(w.retrieval);
+    uint8_t *text = malloc(bytes);
+    assert_non_null(text);
+    random_bytes(text, bytes);
+    letter_writer_feed(l, SLICE("Subject: one of some\r\n\r\n"));
+    letter_writer_feed(l, slice_of(text, bytes));
+    letter_group_hold(g, l, w.keys, mailbox, 0, INT64_MIN);
+    letter_writer_free(l);
+    free(text);
+}
+
+static enum err commit_group(struct letter_group *g, uint64_t replaced_mailbox, uint32_t replaced_uid)
+{
+    letter_group_commit(g, SESSION, replaced_mailbox, replaced_uid, on_reply, NULL);
+    enum err e = wait_reply();
+    letter_group_free(g);
+    return e;
+}
+
+static void a_group_is_stored_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    lookup("bob@example.org", ERR_OK);
+    uint64_t his = w.target.mailbox, mine = inbox();
+    struct letter_group *g = letter_group_new(w.retrieval);
+    hold(g, mine, 100);
+    hold(g, mine, 20000);
+    hold(g, mine, 200000);
+    assert_int_equal(commit_group(g, 0, 0), ERR_OK);
+    assert_int_equal(w.ranges[0].first, 1);
+    assert_int_equal(w.ranges[0].last, 3);
+    g = letter_group_new(w.retrieval);
+    hold(g, mine, 200000);
+    hold(g, his, 100);
+    assert_int_equal(commit_group(g, 0, 0), ERR_NOT_FOUND);
+    g = letter_group_new(w.retrieval);
+    hold(g, mine, 20000);
+    assert_int_equal(commit_group(g, mine, 2), ERR_OK);
+    assert_int_equal(w.ranges[0].first, 4);
+    g = letter_group_new(w.retrieval);
+    hold(g, mine, 20000);
+    assert_int_equal(commit_group(g, mine, 2), ERR_NOT_FOUND);
+    g = letter_group_new(w.retrieval);
+    hold(g, mine, 200000);
+    letter_group_free(g);
+    for (int i = 0; i < 1500; i++)
+        loop_turn(w.loop, 1);
+    verify_is_clean();
+}
+
+/* What a taken-over process might send. */
+static void a_group_that_names_itself_is_refused(void **state)
+{
+    (void)state;
+    struct letter_head h = {.stage = 77, .size = 5, .chunks = 1, .summary = SLICE("x")};
+    struct buf body;
+    buf_init(&body, 4096);
+    wire_put_u64(&body, 77);
+    letter_head_encode(&h, &body);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(store_client_bulk(w.retrieval, M_APPEND_HOLD, buf_slice(&body)), ERR_OK);
+    buf_reset(&body);
+    wire_put_u64(&body, SESSION);
+    wire_put_u64(&body, 77);
+    wire_put_u32(&body, 2);
+    wire_put_u64(&body, 0);
+    wire_put_u32(&body, 0);
+    store_client_request(w.retrieval, M_APPEND_HELD, STORE_REQUEST_CHANGE, buf_slice(&body), on_reply, NULL);
+    assert_int_equal(wait_reply(), ERR_STORE_GONE);
+    buf_clear(&body);
+    verify_is_clean();
+}
+
 static void a_session_works_only_for_the_process_it_was_opened_for(void **state)
 {
     (void)state;
@@ -662,6 +739,8 @@ int main(void)
         T(flags_expunge_and_copy_keep_the_counters),
         T(unchanged_since_protects_what_changed),
         T(one_account_never_reaches_another),
+        T(a_group_is_stored_whole_or_not_at_all),
+        T(a_group_that_names_itself_is_refused),
         T(a_session_works_only_for_the_process_it_was_opened_for),
         T(a_full_account_takes_no_more),
         T(forbidden_messages_end_the_channel),
