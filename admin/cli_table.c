@@ -7,7 +7,7 @@ const struct command *const cli_commands[] = {
     &cmd_user_disable, &cmd_user_enable, &cmd_user_remove,
     &cmd_app_password_add, &cmd_app_password_list, &cmd_app_password_revoke,
     &cmd_domain_add, &cmd_domain_list, &cmd_domain_remove,
-    &cmd_dkim_rotate, &cmd_dkim_activate, &cmd_dkim_show,
+    &cmd_dkim_rotate, &cmd_dkim_activate, &cmd_dkim_show, &cmd_dns,
     &cmd_alias_add, &cmd_alias_list, &cmd_alias_remove,
     &cmd_route_add, &cmd_route_list, &cmd_route_remove, &cmd_relay_check,
     &cmd_queue_list, &cmd_queue_show, &cmd_queue_retry, &cmd_queue_hold, &cmd_queue_release, &cmd_queue_drop,

@@ -27,6 +27,13 @@ const struct command cmd_domain_add = {
     .run = run_add,
 };
 
+const struct command cmd_dns = {
+    .name = "dns", .arguments = "[DOMAIN]", .most = 1,
+    .summary = "the DNS records to publish, as a zone file has them",
+    .details = "MX, SPF, DMARC, DKIM and the records by which mail programs find the server; of all domains, or of one.",
+    .op = "dns.list", .keys = {"domain"},
+};
+
 const struct command cmd_domain_list = {
     .name = "domain list",
     .summary = "all domains of this server",

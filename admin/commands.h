@@ -20,6 +20,7 @@ extern const struct command cmd_dkim_activate, cmd_dkim_rotate, cmd_dkim_show;
 bool dkim_make_keys(struct cli *c, struct slice domain);
 /* dkim.list of a domain. */
 bool dkim_records(struct cli *c, struct slice domain, struct admin_reply *out);
+extern const struct command cmd_dns;
 extern const struct command cmd_domain_add, cmd_domain_list, cmd_domain_remove;
 extern const struct command cmd_export, cmd_help, cmd_send, cmd_import, cmd_serve, cmd_setup, cmd_status, cmd_verify,
     cmd_version;

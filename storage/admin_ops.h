@@ -69,6 +69,7 @@
  *                                                          domain has none of its kind, else it waits; those
  *                                                          of its kind that waited or were retired go
  *   dkim.activate          domain                          what waits signs; what signed is retired
+ *   dns.list               [domain]                       [{"name","type","value"}]: what to publish
  *   dkim.list              [domain]                       [{"domain","selector","algorithm","state","created",
  *                                                          "name","record"}]
  *   queue.list             [domain] [from]                [{"letter","from","to","held","attempts",

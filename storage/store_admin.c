@@ -444,6 +444,7 @@ enum err store_admin_run(struct store_admin *a)
         {{(const uint8_t *)"alias.add", 9}, alias_add, false},
         {{(const uint8_t *)"alias.list", 10}, alias_list, false},
         {{(const uint8_t *)"alias.remove", 12}, alias_remove, false},
+        {{(const uint8_t *)"dns.list", 8}, store_dns_list, false},
         {{(const uint8_t *)"config.set", 10}, config_set, false},
         {{(const uint8_t *)"config.get", 10}, config_get, false},
         {{(const uint8_t *)"config.list", 11}, config_list, false},

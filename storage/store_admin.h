@@ -2,6 +2,7 @@
 #ifndef STORAGE_STORE_ADMIN_H
 #define STORAGE_STORE_ADMIN_H
 
+#include "net/sign_key.h"
 #include "storage/store.h"
 
 /* Says the sentence, for people and in JSON, and returns e. */
@@ -15,6 +16,10 @@ enum err store_admin_address(struct store_admin *a, struct slice text, struct bu
 enum err store_dkim_add(struct store_admin *a) MUST_CHECK;
 enum err store_dkim_activate(struct store_admin *a) MUST_CHECK;
 enum err store_dkim_list(struct store_admin *a) MUST_CHECK;
+/* The value of a key's record. */
+void store_dkim_record(enum sign_algorithm algorithm, struct slice public, struct buf *out);
+/* store_admin_dns.c */
+enum err store_dns_list(struct store_admin *a) MUST_CHECK;
 /* With its domain. */
 enum err store_dkim_forget(struct store *s, struct slice domain) MUST_CHECK;
 enum err store_route_add(struct store_admin *a) MUST_CHECK;

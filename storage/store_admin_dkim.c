@@ -119,8 +119,7 @@ static void list_row(struct store_admin *a, struct stmt *q, struct json *j)
     buf_init(&name, 2 * ADDRESS_DOMAIN_MAX);
     buf_init(&value, SIGN_PEM_MAX);
     buf_printf(&name, "%.*s._domainkey.%.*s", SLICE_FMT(selector), SLICE_FMT(domain));
-    buf_printf(&value, "v=DKIM1; k=%s; p=%.*s", algorithm == SIGN_RSA_SHA256 ? "rsa" : "ed25519",
-        SLICE_FMT(stmt_bytes(q, 5)));
+    store_dkim_record(algorithm, stmt_bytes(q, 5), &value);
     json_object(j, NULL);
     json_text(j, "domain", domain);
     json_text(j, "selector", selector);

@@ -114,6 +114,26 @@ def test_the_domain_of_the_from_signs(out):
         assert check(text, records(out, 'second.test')) == ['ed25519-sha256', 'rsa-sha256']
 
 
+def test_dns_says_what_to_publish(out):
+    out.run('domain', 'add', 'second.test')
+    records = out.json('dns')
+    found = {(r['name'], r['type']): r['value'] for r in records}
+    for domain in ('example.test', 'second.test'):
+        assert found[domain, 'MX'] == '10 localhost.'
+        assert found[domain, 'TXT'] == 'v=spf1 mx -all'
+        assert found['_dmarc.' + domain, 'TXT'].startswith('v=DMARC1; p=')
+        assert found['_imaps._tcp.' + domain, 'SRV'] == '0 1 993 localhost.'
+    keys = {x['name']: x['record'] for d in ('example.test', 'second.test') for x in out.json('domain', 'dkim', 'show', d)}
+    assert len(keys) == 4 and all(found[name, 'TXT'] == value for name, value in keys.items())
+    # A zone file reads it.
+    zone = pytest.importorskip('dns.zone')
+    text = '$TTL 300\n@ IN SOA a. b. 1 1 1 1 1\n@ IN NS localhost.\n' + out.run('dns', 'second.test').stdout
+    z = zone.from_text(text, origin='test.', check_origin=False)
+    texts = [b''.join(r.strings).decode() for _, _, r in z.iterate_rdatas('TXT')]
+    assert set(keys[k] for k in keys if k.endswith('second.test')) <= set(texts)
+    assert out.run('dns', 'third.test', check=False).returncode != 0
+
+
 def test_new_keys_sign_when_they_are_told_to(out):
     before = records(out)
     with Sink() as sink:
