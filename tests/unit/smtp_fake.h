@@ -319,6 +319,7 @@ static inline void fake_stop(void)
     buf_clear(&server->config.domain);
     if (server->stop_timer != NULL)
         timer_free(server->stop_timer);
+    proxy_gate_free(server->gate);
     free(server);
     settings_free(fake.role.settings);
     buf_clear(&fake.role.certificates[0].chain_pem);
